@@ -1,0 +1,311 @@
+//! Whether a document meets the conditions of a manifest or of a lookup.
+//!
+//! This is the meaning of a condition. A store may use an index to leave documents out that cannot
+//! meet it, but what it lets through is judged here.
+
+use std::cmp::Ordering;
+
+use thiserror::Error;
+
+use crate::json::{self, JsonError};
+use crate::model::{Condition, Test};
+use crate::number::Decimal;
+
+/// Why a condition cannot be tested.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConditionError {
+    /// The pointer is none.
+    #[error("the condition's pointer cannot be used: {0}")]
+    Pointer(JsonError),
+    /// The value is not a JSON scalar.
+    #[error(
+        "the condition on `{at}` compares with `{value}`, which is not the JSON text of a string, a number, true, false or null"
+    )]
+    Value {
+        /// The condition's pointer.
+        at: String,
+        /// The value that cannot be compared with.
+        value: String,
+    },
+}
+
+/// A JSON scalar, ready to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scalar {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, by value.
+    Number(Number),
+    /// A string, decoded.
+    String(String),
+}
+
+/// A number that compares by value, and remembers how it was spelled.
+#[derive(Debug, Clone)]
+pub struct Number {
+    text: String,
+    value: Decimal,
+}
+
+impl Number {
+    /// The number as it was spelled.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Number {}
+
+impl Scalar {
+    /// Reads the JSON text of a scalar; None for anything else.
+    ///
+    /// ```
+    /// use migration_document::filter::Scalar;
+    /// assert_eq!(Scalar::parse("1.0"), Scalar::parse("1"));
+    /// assert_eq!(Scalar::parse("[1]"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        match text.as_bytes().first()? {
+            b'"' => serde_json::from_str(text).ok().map(Self::String),
+            b't' | b'f' => text.parse().ok().map(Self::Bool),
+            b'n' => (text == "null").then_some(Self::Null),
+            b'-' | b'0'..=b'9' => {
+                json::check(text).ok()?;
+                Some(Self::Number(Number {
+                    text: text.to_owned(),
+                    value: Decimal::parse(text)?,
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Orders numbers by value and strings by their bytes; other pairs have no order.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(mine), Self::Number(theirs)) => Some(mine.value.compare(&theirs.value)),
+            (Self::String(mine), Self::String(theirs)) => Some(mine.cmp(theirs)),
+            _ => None,
+        }
+    }
+}
+
+/// Conditions, checked and ready to be tested on many bodies.
+///
+/// ```
+/// use migration_document::{Condition, Filter, Test};
+/// let premium = Filter::new(&[
+///     Condition { at: "/tier".into(), test: Test::Equals(r#""premium""#.into()) },
+///     Condition { at: "/premiumSince".into(), test: Test::Missing },
+/// ]).unwrap();
+/// assert!(premium.matches(r#"{"tier": "premium"}"#).unwrap());
+/// assert!(!premium.matches(r#"{"tier": "free"}"#).unwrap());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    clauses: Vec<Clause>,
+}
+
+/// One condition, ready to be tested.
+#[derive(Debug, Clone)]
+pub struct Clause {
+    pointer: String,
+    tokens: Vec<String>,
+    expected: Expected,
+}
+
+impl Clause {
+    /// The tokens of the condition's pointer, decoded.
+    #[must_use]
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// What the value must be.
+    #[must_use]
+    pub fn expected(&self) -> &Expected {
+        &self.expected
+    }
+}
+
+/// What the value at a pointer must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Any value.
+    Present,
+    /// No value.
+    Missing,
+    /// This value.
+    Equals(Scalar),
+    /// Any other value, or none.
+    NotEquals(Scalar),
+    /// A value before this one.
+    LessThan(Scalar),
+    /// This value or one behind it.
+    AtLeast(Scalar),
+    /// One of these values.
+    OneOf(Vec<Scalar>),
+}
+
+impl Filter {
+    /// Checks the conditions. None at all are met by every document.
+    ///
+    /// # Errors
+    /// If a pointer is none, or a value is no JSON scalar.
+    pub fn new(conditions: &[Condition]) -> Result<Self, ConditionError> {
+        let clauses = conditions.iter().map(clause).collect::<Result<_, _>>()?;
+        Ok(Self { clauses })
+    }
+
+    /// The conditions, one by one.
+    #[must_use]
+    pub fn clauses(&self) -> &[Clause] {
+        &self.clauses
+    }
+
+    /// Whether a body meets all conditions.
+    ///
+    /// # Errors
+    /// If the body is malformed where a pointer goes along.
+    pub fn matches(&self, body: &str) -> Result<bool, JsonError> {
+        for clause in &self.clauses {
+            if !clause.expected.met_by(json::get(body, &clause.pointer)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Expected {
+    /// Whether the text of a value, or none, is what is expected.
+    fn met_by(&self, found: Option<&str>) -> bool {
+        match self {
+            Self::Present => return found.is_some(),
+            Self::Missing => return found.is_none(),
+            _ => {}
+        }
+        // An object or an array is like no scalar; neither is what is missing.
+        let found = found.and_then(Scalar::parse);
+        let order = |expected: &Scalar| found.as_ref().and_then(|value| value.compare(expected));
+        match self {
+            Self::Present | Self::Missing => false,
+            Self::Equals(expected) => found.as_ref() == Some(expected),
+            Self::NotEquals(expected) => found.as_ref() != Some(expected),
+            Self::LessThan(expected) => order(expected).is_some_and(Ordering::is_lt),
+            Self::AtLeast(expected) => order(expected).is_some_and(Ordering::is_ge),
+            Self::OneOf(expected) => found.is_some_and(|value| expected.contains(&value)),
+        }
+    }
+}
+
+fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
+    let tokens = json::tokens(&condition.at)
+        .map_err(ConditionError::Pointer)?
+        .map(|token| token.into_owned())
+        .collect();
+    let scalar = |value: &String| {
+        Scalar::parse(value).ok_or_else(|| ConditionError::Value {
+            at: condition.at.clone(),
+            value: value.clone(),
+        })
+    };
+    let expected = match &condition.test {
+        Test::Present => Expected::Present,
+        Test::Missing => Expected::Missing,
+        Test::Equals(value) => Expected::Equals(scalar(value)?),
+        Test::NotEquals(value) => Expected::NotEquals(scalar(value)?),
+        Test::LessThan(value) => Expected::LessThan(scalar(value)?),
+        Test::AtLeast(value) => Expected::AtLeast(scalar(value)?),
+        Test::OneOf(values) => {
+            Expected::OneOf(values.iter().map(scalar).collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(Clause {
+        pointer: condition.at.clone(),
+        tokens,
+        expected,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn met(at: &str, test: Test, body: &str) -> bool {
+        let condition = Condition {
+            at: at.into(),
+            test,
+        };
+        Filter::new(&[condition]).unwrap().matches(body).unwrap()
+    }
+
+    #[test]
+    fn each_test_means_what_it_says() {
+        let body = r#"{"n": 1.50, "s": "b\u0065", "null": null, "yes": true, "o": {"in": 9223372036854775808}}"#;
+        let text = |value: &str| value.to_string();
+        for (at, test, expected) in [
+            ("/n", Test::Present, true),
+            ("/null", Test::Present, true),
+            ("/none", Test::Present, false),
+            ("/none", Test::Missing, true),
+            ("/null", Test::Missing, false),
+            ("/n", Test::Equals(text("1.5")), true),
+            ("/n", Test::Equals(text("15e-1")), true),
+            ("/n", Test::Equals(text("\"1.5\"")), false),
+            ("/s", Test::Equals(text("\"be\"")), true),
+            ("/yes", Test::Equals(text("true")), true),
+            ("/yes", Test::Equals(text("1")), false),
+            ("/null", Test::Equals(text("null")), true),
+            ("/none", Test::Equals(text("null")), false),
+            ("/none", Test::NotEquals(text("1")), true),
+            ("/n", Test::NotEquals(text("1.5")), false),
+            ("/n", Test::LessThan(text("2")), true),
+            ("/n", Test::LessThan(text("1.5")), false),
+            ("/n", Test::AtLeast(text("1.5")), true),
+            ("/s", Test::LessThan(text("\"bf\"")), true),
+            ("/s", Test::AtLeast(text("1")), false),
+            ("/o/in", Test::AtLeast(text("9223372036854775807.5")), true),
+            ("/o", Test::Equals(text("\"{}\"")), false),
+            ("/n", Test::OneOf(vec![text("1"), text("1.5")]), true),
+            ("/n", Test::OneOf(vec![]), false),
+        ] {
+            assert_eq!(met(at, test.clone(), body), expected, "{at} {test:?}");
+        }
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_tested_is_refused() {
+        let condition = |at: &str, test| Condition {
+            at: at.into(),
+            test,
+        };
+        assert!(matches!(
+            Filter::new(&[condition("tier", Test::Present)]),
+            Err(ConditionError::Pointer(_))
+        ));
+        for value in [
+            "premium", "[1]", "{}", "", "1 2", "nul", "01", "1.", "truee",
+        ] {
+            assert!(
+                matches!(
+                    Filter::new(&[condition("/a", Test::Equals(value.into()))]),
+                    Err(ConditionError::Value { .. })
+                ),
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Where things stand in a JSON text: the spans of values, members and elements.
+//!
+//! The scanner trusts nothing but checks little: on a text that is no JSON it returns an error or a
+//! span that means nothing, and never panics. [`check`] is the judge of what is JSON; callers ask it
+//! once per text.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use thiserror::Error;
+
+/// Why a text or a pointer could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum JsonError {
+    /// The text is not JSON (RFC 8259).
+    #[error("not valid JSON: {0}")]
+    Malformed(String),
+    /// The pointer does not follow RFC 6901.
+    #[error(
+        "`{0}` is no JSON Pointer: it must be empty or begin with `/`, and `~` stand only in `~0` and `~1`"
+    )]
+    Pointer(String),
+}
+
+/// Part of a text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Span {
+    /// The text of this span; empty where the span does not fit the text.
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.start..self.end).unwrap_or("")
+    }
+}
+
+/// Checks that the text is exactly one JSON value, with nothing but white space around it.
+///
+/// Nesting is not limited: the check needs no stack.
+///
+/// # Errors
+/// [`JsonError::Malformed`], with what is wrong and where.
+///
+/// ```
+/// assert!(migration_document::json::check(r#"{"a": 1.0}"#).is_ok());
+/// assert!(migration_document::json::check(r#"{"a": 1.0"#).is_err());
+/// ```
+pub fn check(text: &str) -> Result<(), JsonError> {
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|error| JsonError::Malformed(error.to_string()))
+}
+
+/// The text of the value that a pointer leads to; None if it leads nowhere.
+///
+/// Where an object has a key twice, the last one counts, as for most parsers.
+///
+/// # Errors
+/// If the pointer is none, or the text is malformed on the way.
+///
+/// ```
+/// use migration_document::json::get;
+/// let body = r#"{"address": {"city": "Oslo", "lines": ["a", 6.10]}}"#;
+/// assert_eq!(get(body, "/address/lines/1"), Ok(Some("6.10")));
+/// assert_eq!(get(body, "/address/zip"), Ok(None));
+/// ```
+pub fn get<'t>(text: &'t str, pointer: &str) -> Result<Option<&'t str>, JsonError> {
+    let mut span = root(text)?;
+    for token in tokens(pointer)? {
+        match child(text, span, &token)? {
+            Child::Found(entry) => span = entry.value,
+            Child::Absent(_) | Child::Scalar => return Ok(None),
+        }
+    }
+    Ok(Some(span.of(text)))
+}
+
+/// The members of an object: decoded keys and the texts of their values, in order.
+///
+/// # Errors
+/// If the text is no object.
+///
+/// ```
+/// let members = migration_document::json::members(r#"{"a": 1.0, "b": null}"#).unwrap();
+/// assert_eq!(members[0], ("a".into(), "1.0"));
+/// ```
+pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, JsonError> {
+    let root = root(text)?;
+    match entries(text, root)? {
+        Some(mut entries) if entries.keyed => {
+            let mut found = Vec::new();
+            while let Some(entry) = entries.next_entry()? {
+                let key = entry.key.map_or("", |key| key.of(text));
+                found.push((decode(key), entry.value.of(text)));
+            }
+            Ok(found)
+        }
+        _ => Err(JsonError::Malformed("expected an object".into())),
+    }
+}
+
+/// Checks that a pointer follows RFC 6901.
+///
+/// # Errors
+/// [`JsonError::Pointer`] if it does not.
+///
+/// ```
+/// assert!(migration_document::json::check_pointer("/address/0").is_ok());
+/// assert!(migration_document::json::check_pointer("address").is_err());
+/// ```
+pub fn check_pointer(pointer: &str) -> Result<(), JsonError> {
+    tokens(pointer).map(|_| ())
+}
+
+/// The decoded tokens of a pointer.
+pub(crate) fn tokens(pointer: &str) -> Result<impl Iterator<Item = Cow<'_, str>>, JsonError> {
+    let mut parts = pointer.split('/');
+    // What stands before the first slash; splitting always yields one part.
+    let valid = parts.next() == Some("")
+        && pointer
+            .split('~')
+            .skip(1)
+            .all(|after| after.starts_with(['0', '1']));
+    if !valid {
+        return Err(JsonError::Pointer(pointer.into()));
+    }
+    Ok(parts.map(|part| {
+        if part.contains('~') {
+            Cow::Owned(part.replace("~1", "/").replace("~0", "~"))
+        } else {
+            Cow::Borrowed(part)
+        }
+    }))
+}
+
+/// A pointer's token, with `~` and `/` written so that they survive.
+pub(crate) fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+/// A string's text, decoded; the text itself, without its quotes, where it cannot be decoded
+/// (a lone surrogate is valid JSON and no Unicode).
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(text);
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    serde_json::from_str::<String>(text).map_or(Cow::Borrowed(inner), Cow::Owned)
+}
+
+/// One member of an object or one element of an array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// The member's key with its quotes; None for an element.
+    pub(crate) key: Option<Span>,
+    pub(crate) value: Span,
+    /// Where the value before ends; None for the first entry.
+    pub(crate) before: Option<usize>,
+    /// Where the next entry starts; None for the last one.
+    pub(crate) after: Option<usize>,
+}
+
+impl Entry {
+    /// Where the entry starts: its key, or the element itself.
+    pub(crate) fn start(&self) -> usize {
+        self.key.unwrap_or(self.value).start
+    }
+}
+
+/// Where a new entry would go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gap {
+    pub(crate) keyed: bool,
+    pub(crate) length: usize,
+    /// Just behind the opening bracket.
+    pub(crate) open: usize,
+    pub(crate) last: Option<Entry>,
+}
+
+/// What a token leads to within a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Child {
+    Found(Entry),
+    Absent(Gap),
+    /// The value has no inside.
+    Scalar,
+}
+
+/// The whole value of a text, without the white space around it.
+pub(crate) fn root(text: &str) -> Result<Span, JsonError> {
+    let start = skip_space(text.as_bytes(), 0);
+    let end = value_end(text.as_bytes(), start)?;
+    Ok(Span { start, end })
+}
+
+/// Looks a token up in the value at a span.
+pub(crate) fn child(text: &str, within: Span, token: &str) -> Result<Child, JsonError> {
+    let Some(mut entries) = entries(text, within)? else {
+        return Ok(Child::Scalar);
+    };
+    let (keyed, open) = (entries.keyed, entries.open);
+    let wanted = if keyed { None } else { array_index(token) };
+    let (mut found, mut last, mut length) = (None, None, 0);
+    while let Some(entry) = entries.next_entry()? {
+        let hit = match entry.key {
+            Some(key) => key_is(key.of(text), token),
+            None => wanted == Some(length),
+        };
+        if hit {
+            found = Some(entry);
+        }
+        last = Some(entry);
+        length += 1;
+    }
+    Ok(match found {
+        Some(entry) => Child::Found(entry),
+        None => Child::Absent(Gap {
+            keyed,
+            length,
+            open,
+            last,
+        }),
+    })
+}
+
+/// Whether a key's text, in its quotes, spells the token.
+fn key_is(key: &str, token: &str) -> bool {
+    if key.contains('\\') {
+        decode(key) == token
+    } else {
+        key.get(1..key.len().saturating_sub(1)) == Some(token)
+    }
+}
+
+/// An array index as RFC 6901 writes it: no sign, no leading zero.
+pub(crate) fn array_index(token: &str) -> Option<usize> {
+    let plain = token == "0" || !token.starts_with('0');
+    (plain && token.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| token.parse().ok())
+        .flatten()
+}
+
+/// The entries of the object or array at a span; None if it is a scalar.
+pub(crate) fn entries(text: &str, within: Span) -> Result<Option<Entries<'_>>, JsonError> {
+    let keyed = match text.as_bytes().get(within.start) {
+        Some(b'{') => true,
+        Some(b'[') => false,
+        _ => return Ok(None),
+    };
+    let open = within.start + 1;
+    Ok(Some(Entries {
+        bytes: text.as_bytes(),
+        keyed,
+        open,
+        next: first_entry(text.as_bytes(), open),
+        before: None,
+    }))
+}
+
+/// Where the first entry behind an opening bracket starts; None if there is none.
+fn first_entry(bytes: &[u8], open: usize) -> Option<usize> {
+    let start = skip_space(bytes, open);
+    (!matches!(bytes.get(start), Some(b'}' | b']') | None)).then_some(start)
+}
+
+/// Goes over the entries of one object or array.
+pub(crate) struct Entries<'t> {
+    bytes: &'t [u8],
+    pub(crate) keyed: bool,
+    open: usize,
+    next: Option<usize>,
+    before: Option<usize>,
+}
+
+impl Entries<'_> {
+    /// The next entry; None after the last.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, JsonError> {
+        let Some(start) = self.next else {
+            return Ok(None);
+        };
+        let (key, value_start) = if self.keyed {
+            let end = value_end(self.bytes, start)?;
+            let colon = skip_space(self.bytes, end);
+            if self.bytes.get(start) != Some(&b'"') || self.bytes.get(colon) != Some(&b':') {
+                return Err(malformed(start, "expected a key and a colon"));
+            }
+            (Some(Span { start, end }), skip_space(self.bytes, colon + 1))
+        } else {
+            (None, start)
+        };
+        let value = Span {
+            start: value_start,
+            end: value_end(self.bytes, value_start)?,
+        };
+        let behind = skip_space(self.bytes, value.end);
+        let after = match self.bytes.get(behind) {
+            Some(b',') => Some(skip_space(self.bytes, behind + 1)),
+            Some(b'}' | b']') => None,
+            _ => return Err(malformed(behind, "expected a comma or a closing bracket")),
+        };
+        let entry = Entry {
+            key,
+            value,
+            before: self.before,
+            after,
+        };
+        self.before = Some(value.end);
+        self.next = after;
+        Ok(Some(entry))
+    }
+}
+
+fn malformed(at: usize, reason: &str) -> JsonError {
+    JsonError::Malformed(format!("{reason} at byte {at}"))
+}
+
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the value that starts here ends. Needs no stack, however deep it is nested.
+fn value_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+    match bytes.get(start) {
+        Some(b'"') => string_end(bytes, start),
+        Some(b'{' | b'[') => {
+            let mut depth = 0_usize;
+            let mut at = start;
+            loop {
+                match bytes.get(at) {
+                    Some(b'"') => {
+                        at = string_end(bytes, at)?;
+                        continue;
+                    }
+                    Some(b'{' | b'[') => depth += 1,
+                    Some(b'}' | b']') => {
+                        depth -= 1;
+                        if depth == 0 {
+                            return Ok(at + 1);
+                        }
+                    }
+                    Some(_) => {}
+                    None => return Err(malformed(start, "a bracket is never closed")),
+                }
+                at += 1;
+            }
+        }
+        Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'-' => {
+            let length = bytes
+                .get(start..)
+                .unwrap_or_default()
+                .iter()
+                .take_while(|byte| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+                })
+                .count();
+            Ok(start + length)
+        }
+        _ => Err(malformed(start, "expected a value")),
+    }
+}
+
+fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+    let mut at = start + 1;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return Err(malformed(start, "a string is never closed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn pointers_follow_rfc_6901() {
+        // The examples of RFC 6901, section 5.
+        let text = r#"{"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4,
+            "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8}"#;
+        for (pointer, value) in [
+            ("/foo", r#"["bar", "baz"]"#),
+            ("/foo/0", r#""bar""#),
+            ("/", "0"),
+            ("/a~1b", "1"),
+            ("/c%d", "2"),
+            ("/e^f", "3"),
+            ("/g|h", "4"),
+            ("/i\\j", "5"),
+            ("/k\"l", "6"),
+            ("/ ", "7"),
+            ("/m~0n", "8"),
+        ] {
+            assert_eq!(get(text, pointer), Ok(Some(value)), "{pointer}");
+        }
+        assert_eq!(get(text, ""), Ok(Some(text)));
+        for nowhere in ["/foo/2", "/foo/00", "/foo/-", "/foo/bar", "/nope", "//x"] {
+            assert_eq!(get(text, nowhere), Ok(None), "{nowhere}");
+        }
+        for invalid in ["foo", "/a~2", "/a~", "x/y"] {
+            assert_eq!(
+                get(text, invalid),
+                Err(JsonError::Pointer(invalid.into())),
+                "{invalid}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_compare_decoded_and_the_last_of_two_counts() {
+        let text = r#"{"na\u006de": 1, "x": 2, "x": 3}"#;
+        assert_eq!(get(text, "/name"), Ok(Some("1")));
+        assert_eq!(get(text, "/x"), Ok(Some("3")));
+    }
+
+    #[test]
+    fn deep_nesting_needs_no_stack() {
+        let deep = format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000));
+        assert_eq!(check(&deep), Ok(()));
+        assert_eq!(get(&deep, ""), Ok(Some(deep.as_str())));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_scanner_panic(text in r#"[\[\]{}:,"\\a1 \u{e9}]{0,24}"#, pointer in "(/[a01~-]{0,2}){0,3}") {
+            let _ = get(&text, &pointer);
+            let _ = members(&text);
+        }
+    }
+}
