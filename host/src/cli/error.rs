@@ -1,0 +1,179 @@
+//! Errors as a person at the terminal reads them: what happened, and what to do next.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::config::ConfigError;
+use crate::engine::RunError;
+use crate::plugin::{CallError, PluginError};
+use crate::store::StoreError;
+use crate::transfer::TransferError;
+
+use super::show::safe;
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub struct CommandError {
+    message: String,
+    hints: Vec<String>,
+}
+
+impl CommandError {
+    /// An error that has been put into words.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Shows it. Nobody is left to be told if that fails.
+    pub fn print(&self) {
+        let mut stderr = io::stderr().lock();
+        let label = |text: &'static str| console::style(text).for_stderr().bold();
+        // Line breaks of our own hints stay; what a document says has none by now.
+        let _ = writeln!(stderr, "{} {}", label("error:").red(), lines(&self.message));
+        for hint in &self.hints {
+            let _ = writeln!(stderr, "{} {}", label("hint:").cyan(), lines(hint));
+        }
+    }
+}
+
+/// A text made safe, but for its line breaks.
+fn lines(text: &str) -> String {
+    text.lines()
+        .map(|line| safe(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let made = Self::new(&error);
+        match error {
+            StoreError::Address(address) if address.starts_with("postgres") => {
+                made.hint("this version of the host speaks SQLite only: sqlite:PATH")
+            }
+            StoreError::Address(address) => made.hint(format!(
+                "write the kind of store before it: sqlite:{address}"
+            )),
+            StoreError::Absent { .. } => made.hint(
+                "check the path; `host import` makes a new database, the other commands want one that exists",
+            ),
+            StoreError::NotADatabase { .. } => {
+                made.hint("check the path; an encrypted database looks like this, too")
+            }
+            StoreError::Damaged { .. } => made.hint(
+                "nothing was changed; restore a backup, or ask `sqlite3 FILE 'PRAGMA integrity_check'` what is left",
+            ),
+            StoreError::Locked => made.hint(
+                "find the process that keeps a transaction open, or wait longer with --lock-timeout 60s",
+            ),
+            StoreError::ReadOnly { .. } => {
+                made.hint("check who may write the file and its folder; SQLite writes beside the file, too")
+            }
+            StoreError::Full => made.hint("make room, and run the same command again: it goes on from where it was"),
+            StoreError::NoSuchTable { table, known } => {
+                let near = known.iter().find(|name| name.eq_ignore_ascii_case(&table));
+                match near {
+                    Some(near) => made.hint(format!("did you mean `{near}`?")),
+                    None if known.is_empty() => made.hint("the store has no tables"),
+                    None => made.hint(format!("the store has {}", known.join(", "))),
+                }
+            }
+            StoreError::NewerLedger { .. } => made.hint("use the newer host that wrote it"),
+            StoreError::Override { .. } => made.hint("mend [tables] in host.toml"),
+            StoreError::Unusable { .. }
+            | StoreError::TableExists(_)
+            | StoreError::Unreadable { .. }
+            | StoreError::Backend { .. } => made,
+        }
+    }
+}
+
+impl From<PluginError> for CommandError {
+    fn from(error: PluginError) -> Self {
+        let made = Self::new(&error);
+        match error {
+            PluginError::NotWasm { .. } => made.hint("give the component's file, which ends in .wasm"),
+            PluginError::CoreModule { .. } => made.hint(
+                "build it as a component: in Rust, --target wasm32-unknown-unknown with the linker wasm-component-ld, as the project that `host new` makes does",
+            ),
+            PluginError::OtherWorld { .. } => {
+                made.hint("a migration exports the interface of wit/migration.wit; `host new` makes one that does")
+            }
+            PluginError::OtherVersion { .. } => {
+                made.hint("build the plugin with the SDK of this host, or get a host that speaks its version")
+            }
+            PluginError::ForeignImport { .. } => {
+                made.hint("build it without what needs these; plugins have no network and no files")
+            }
+            PluginError::Absent { .. }
+            | PluginError::Unreadable { .. }
+            | PluginError::TooLarge { .. }
+            | PluginError::Invalid { .. }
+            | PluginError::Misfit { .. }
+            | PluginError::Manifest(_)
+            | PluginError::Describe(_)
+            | PluginError::Engine(_) => made,
+        }
+    }
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        if let RunError::Store(error) = error {
+            return error.into();
+        }
+        let made = Self::new(&error);
+        match error {
+            RunError::Store(_) => made,
+            RunError::Contract { error: CallError::OutcomeCount { .. }, .. } => made.hint(
+                "mend the plugin; no document of this batch was changed",
+            ),
+            RunError::Contract { .. } => made,
+            RunError::NotGranted { missing, .. } => {
+                let flags: Vec<_> = missing
+                    .iter()
+                    .map(|grant| format!("--allow {grant}"))
+                    .collect();
+                made.hint(format!("if you want to let it: {}", flags.join(" ")))
+            }
+            RunError::NoSecret { variable, .. } => {
+                made.hint(format!("set {variable} in the environment of this command"))
+            }
+            RunError::Unfinished { .. } => made.hint(
+                "go on with the same plugin and parameters, or begin anew with --restart; what the unfinished run changed stays changed",
+            ),
+        }
+    }
+}
+
+impl From<TransferError> for CommandError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Store(error) => error.into(),
+            TransferError::Input { .. } => Self::new(&error).hint("no document was imported"),
+            TransferError::Unreadable { .. } | TransferError::Io(_) => Self::new(&error),
+        }
+    }
+}

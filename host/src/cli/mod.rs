@@ -1,0 +1,172 @@
+//! The command line: one file for each subcommand, and how results are shown.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+mod completions;
+mod error;
+mod export;
+mod import;
+mod inspect;
+mod limits;
+mod new;
+mod progress;
+mod run;
+mod show;
+mod summary;
+mod tables;
+
+pub use error::CommandError;
+
+use crate::config::{File, LOCK_TIMEOUT};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Address, Store};
+
+/// How a command that did its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All documents were handled.
+    Done,
+    /// It was told to end before its work was done; the same command goes on.
+    Interrupted,
+    /// It finished, and some documents failed.
+    SomeFailed,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::SUCCESS,
+            Ending::Interrupted => Self::from(1),
+            Ending::SomeFailed => Self::from(3),
+        }
+    }
+}
+
+/// Help begins with examples: they are what most people look for.
+const HELP: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "host",
+    version,
+    about = "Runs data migrations that are WebAssembly components over live databases, safely",
+    before_help = "Examples:
+  host inspect plugin.wasm                               what it is, and what it wants
+  host run plugin.wasm --store sqlite:app.db --dry-run   what it would do
+  host run plugin.wasm --store sqlite:app.db             do it
+  host import --store sqlite:app.db --table users users.jsonl --key _id
+  host new my-migration --lang rust                      write one",
+    after_help = "Exit status:
+  0  all documents handled
+  1  the command could not do its work
+  2  wrong usage
+  3  finished, some documents failed",
+    help_template = HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    /// Settings file [default: host.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "HOST_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Inspect(inspect::Arguments),
+    Tables(tables::Arguments),
+    Import(import::Arguments),
+    Export(export::Arguments),
+    New(new::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Which store, and how to wait for it.
+#[derive(Debug, clap::Args)]
+struct StoreArguments {
+    /// The store's address, such as sqlite:app.db
+    #[arg(long, value_name = "URL", env = "HOST_STORE")]
+    store: Option<String>,
+
+    /// How long to wait for another process's lock, such as 5s or 200ms [default: 10s]
+    #[arg(long, value_name = "TIME", env = "HOST_LOCK_TIMEOUT", value_parser = humantime::parse_duration)]
+    lock_timeout: Option<Duration>,
+}
+
+/// Whether a store that is not there is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Refuse,
+    Make,
+}
+
+impl StoreArguments {
+    fn address(&self, file: &File) -> Result<Address, CommandError> {
+        let address = self.store.as_ref().or(file.store.as_ref()).ok_or_else(|| {
+            CommandError::new("no store was named").hint(
+                "name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml",
+            )
+        })?;
+        Ok(address.parse()?)
+    }
+
+    fn open(&self, file: &File, missing: Missing) -> Result<Box<dyn Store>, CommandError> {
+        let Address::Sqlite(path) = self.address(file)?;
+        let timeout = self
+            .lock_timeout
+            .or(file.lock_timeout)
+            .unwrap_or(LOCK_TIMEOUT);
+        let tables = file.tables.clone();
+        let store = match missing {
+            Missing::Refuse => SqliteStore::open(&path, timeout, tables)?,
+            Missing::Make => SqliteStore::open_or_create(&path, timeout, tables)?,
+        };
+        Ok(Box::new(store))
+    }
+}
+
+/// Runs a command line and returns the exit status of the process.
+///
+/// # Errors
+/// If the command could not do its work.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, CommandError> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output and is no error; clap knows which is which.
+            error.print()?;
+            return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
+        }
+    };
+    let file = File::read(arguments.config.as_deref());
+    let ending = match arguments.command {
+        Command::Run(arguments) => arguments.run(&file?)?,
+        Command::Inspect(arguments) => arguments.run()?,
+        Command::Tables(arguments) => arguments.run(&file?)?,
+        Command::Import(arguments) => arguments.run(&file?)?,
+        Command::Export(arguments) => arguments.run(&file?)?,
+        Command::New(arguments) => arguments.run()?,
+        Command::Completions(arguments) => arguments.run(&mut Arguments::command())?,
+    };
+    Ok(ending.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

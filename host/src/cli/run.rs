@@ -1,0 +1,228 @@
+//! `host run`: a migration over a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::limits::LimitArguments;
+use super::progress::Watcher;
+use super::show::count;
+use super::summary::summary;
+use super::tables::Format;
+use super::{CommandError, Ending, HELP, Missing, StoreArguments};
+use crate::config::File;
+use crate::engine::{self, BATCH_SIZE, Grant, Job, RunError};
+use crate::ledger::RunState;
+use crate::plugin::Plugin;
+
+/// What the names of environment variables begin with that hold secrets.
+const SECRET_VARIABLE: &str = "HOST_SECRET_";
+
+/// Runs a migration over its table.
+///
+/// A run that was ended, or whose process died, goes on where it was. Documents that failed stay as they
+/// are, and the next run tries them again.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:
+  host run plugin.wasm --store sqlite:app.db --dry-run    what would it do?
+  host run plugin.wasm --store sqlite:app.db
+  host run plugin.wasm --store sqlite:app.db --limit 10   only the first ten
+  host run plugin.wasm --store sqlite:app.db --param phase=remove --allow read:sites
+  host run plugin.wasm --store sqlite:app.db --format json | jq .failed",
+    help_template = HELP
+)]
+pub(super) struct Arguments {
+    /// The plugin, a WebAssembly component
+    plugin: PathBuf,
+
+    #[command(flatten)]
+    store: StoreArguments,
+
+    /// The table to run over, instead of the one that the plugin names
+    #[arg(long, value_name = "TABLE", env = "HOST_TABLE")]
+    table: Option<String>,
+
+    /// A parameter for the plugin; JSON, or else taken as a string
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    param: Vec<(String, String)>,
+
+    /// Lets the plugin read another table, write one, or see a secret, which HOST_SECRET_NAME holds
+    #[arg(
+        long,
+        value_name = "read:TABLE|write:TABLE|secret:NAME",
+        env = "HOST_ALLOW",
+        value_delimiter = ','
+    )]
+    allow: Vec<Grant>,
+
+    /// Goes over the whole table and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Ends after so many documents
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+
+    /// Documents in one transaction [default: 1000]
+    #[arg(long, value_name = "N", env = "HOST_BATCH_SIZE", value_parser = at_least_one)]
+    batch_size: Option<usize>,
+
+    /// Begins anew where an earlier run is unfinished
+    #[arg(long)]
+    restart: bool,
+
+    /// How to show the report; progress goes to standard error
+    #[arg(long, value_enum, default_value_t, env = "HOST_FORMAT")]
+    format: Format,
+
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a number from 1 on".into()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// Reads `name=value`.
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let json = if migration_document::json::check(value).is_ok() {
+                value.to_owned()
+            } else {
+                serde_json::Value::from(value).to_string()
+            };
+            Ok((name.to_owned(), json))
+        }
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}
+
+impl Arguments {
+    pub fn run(self, file: &File) -> Result<Ending, CommandError> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in self.param {
+            if parameters.insert(name.clone(), value).is_some() {
+                return Err(CommandError::new(format!(
+                    "the parameter `{name}` is given twice"
+                )));
+            }
+        }
+        let granted = granted(self.allow, &file.run.allow)?;
+        let plugin = Plugin::load(&self.plugin, &self.limits.limits())?;
+        let store = self.store.open(file, Missing::Refuse)?;
+        let stop = stop_on_signals()?;
+        let job = Job {
+            store: store.as_ref(),
+            plugin: &plugin,
+            table: self.table,
+            granted,
+            parameters,
+            secrets: &secret,
+            dry_run: self.dry_run,
+            limit: self.limit,
+            batch_size: self
+                .batch_size
+                .or(file.run.batch_size)
+                .unwrap_or(BATCH_SIZE),
+            restart: self.restart,
+            stop: &stop,
+        };
+        let mut watcher = Watcher::new();
+        let report = engine::run(&job, &mut watcher);
+        let (changes, more_changes) = watcher.finish();
+        let report = report?;
+        let mut stdout = io::stdout().lock();
+        match self.format {
+            Format::Json => {
+                serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
+                writeln!(stdout)?;
+            }
+            Format::Text => {
+                for change in changes {
+                    writeln!(stdout, "{change}")?;
+                }
+                if more_changes > 0 {
+                    writeln!(stdout, "… and {} more", count(more_changes))?;
+                }
+                stdout.write_all(summary(&report).as_bytes())?;
+            }
+        }
+        Ok(match report.state {
+            RunState::Interrupted => Ending::Interrupted,
+            _ if report.failed > 0 => Ending::SomeFailed,
+            _ => Ending::Done,
+        })
+    }
+}
+
+/// What the command line lets a plugin do; where it says nothing, what the file says.
+fn granted(flags: Vec<Grant>, file: &[String]) -> Result<BTreeSet<Grant>, CommandError> {
+    if !flags.is_empty() {
+        return Ok(flags.into_iter().collect());
+    }
+    file.iter()
+        .map(|grant| {
+            grant.parse().map_err(|error| {
+                CommandError::new(format!("`allow` in the settings file: {error}"))
+            })
+        })
+        .collect()
+}
+
+/// The value of a granted secret: an environment variable holds it, for a command line is seen by others.
+fn secret(name: &str) -> Result<String, RunError> {
+    let variable: String = SECRET_VARIABLE
+        .chars()
+        .chain(name.chars().map(|character| match character {
+            'a'..='z' => character.to_ascii_uppercase(),
+            'A'..='Z' | '0'..='9' => character,
+            _ => '_',
+        }))
+        .collect();
+    std::env::var(&variable).map_err(|_| RunError::NoSecret {
+        name: name.into(),
+        variable,
+    })
+}
+
+/// The first Ctrl-C or SIGTERM ends the run after the batch in hand, the second one at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, CommandError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // A transaction in hand is taken back by the store when it is opened next.
+            std::process::exit(130);
+        }
+        let _ = writeln!(
+            io::stderr(),
+            "\nending after the batch in hand; once more ends at once"
+        );
+    })
+    .map_err(|error| CommandError::new(format!("signals cannot be caught: {error}")))?;
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_json_or_else_strings() {
+        let read = |text| parameter(text).map(|(_, value)| value);
+        assert_eq!(read("n=1.0"), Ok("1.0".into()));
+        assert_eq!(read("s=copy"), Ok("\"copy\"".into()));
+        assert_eq!(read("s=\"5\""), Ok("\"5\"".into()));
+        assert_eq!(read("e="), Ok("\"\"".into()));
+        assert_eq!(read("a=b=c"), Ok("\"b=c\"".into()));
+        assert!(read("flag").is_err());
+        assert!(read("=x").is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! A run's report for people.
+
+use super::show::{count, safe, short};
+use crate::engine::Report;
+use crate::ledger::RunState;
+
+/// How many failures and reasons are shown.
+const SHOWN: usize = 10;
+
+/// What a run did, in words.
+pub(super) fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(&words);
+        text.push('\n');
+    };
+    let what = match (report.run, report.dry_run) {
+        (_, true) => "dry run".to_owned(),
+        (Some(run), false) => format!("run {run}"),
+        (None, false) => "run".to_owned(),
+    };
+    line(format!(
+        "{} over `{}`: {what} {} in {:.1} s",
+        safe(&report.migration),
+        safe(&report.table),
+        report.state.name(),
+        report.seconds
+    ));
+    line(format!("{:>12} met the filter", count(report.total)));
+    let would = if report.dry_run { "would be " } else { "" };
+    for (number, name) in [
+        (report.updated, "updated"),
+        (report.deleted, "deleted"),
+        (report.skipped, "skipped"),
+        (report.failed, "failed"),
+    ] {
+        if number > 0 || matches!(name, "updated" | "failed") {
+            let would = if matches!(name, "updated" | "deleted") {
+                would
+            } else {
+                ""
+            };
+            line(format!("{:>12} {would}{name}", count(number)));
+        }
+        if name == "skipped" {
+            reasons(report, &mut line);
+        }
+    }
+    if report.inserted > 0 {
+        line(format!("{:>12} {would}inserted", count(report.inserted)));
+    }
+    if report.conflicts > 0 {
+        line(format!(
+            "{:>12} changed meanwhile by others, and tried again",
+            count(report.conflicts)
+        ));
+    }
+    failures(report, &mut line);
+    for words in next(report) {
+        line(words);
+    }
+    text
+}
+
+fn reasons(report: &Report, line: &mut impl FnMut(String)) {
+    let mut reasons: Vec<_> = report.skip_reasons.iter().collect();
+    reasons.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
+    for (reason, number) in reasons.iter().take(SHOWN) {
+        line(format!(
+            "{:>16} {}",
+            count(**number),
+            safe(&short(reason, 200))
+        ));
+    }
+    if let Some(more) = reasons.len().checked_sub(SHOWN + 1) {
+        line(format!("{:>16} {} more reasons", "", more + 1));
+    }
+}
+
+fn failures(report: &Report, line: &mut impl FnMut(String)) {
+    if report.errors.is_empty() {
+        return;
+    }
+    line("First failures:".into());
+    for error in report.errors.iter().take(SHOWN) {
+        let at = error
+            .at
+            .as_ref()
+            .map_or(String::new(), |at| format!(" at {}", safe(at)));
+        line(format!(
+            "  {} {}: {} ({}{at})",
+            safe(&error.table),
+            safe(&error.id),
+            safe(&short(&error.message, 400)),
+            safe(&error.code),
+        ));
+    }
+    let shown = u64::try_from(report.errors.len().min(SHOWN)).unwrap_or(u64::MAX);
+    if report.failed > shown {
+        line(format!("  … and {} more", count(report.failed - shown)));
+    }
+}
+
+/// What to do next.
+fn next(report: &Report) -> Vec<String> {
+    let mut words = Vec::new();
+    match report.state {
+        RunState::Interrupted => {
+            words.push("Next: the same command goes on from here.".into());
+        }
+        RunState::Limited => {
+            words.push("Next: the same command does the documents that follow; without --limit, all of them.".into());
+        }
+        RunState::Running | RunState::Finished | RunState::Failed => {}
+    }
+    if report.dry_run {
+        words.push("Nothing was written. Next: the same command without --dry-run.".into());
+    } else if report.failed > 0 {
+        words.push(
+            "The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.".into(),
+        );
+    }
+    words
+}

@@ -1,0 +1,125 @@
+//! Settings: a flag stands over the environment, the environment over `host.toml`, and that over the default.
+//!
+//! Flags and environment are read by the command line; here is the file, and what stands in for all three.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::store::TableOverride;
+
+/// The settings file that is read where no other is named, if it is there.
+pub const FILE: &str = "host.toml";
+
+/// How long another process's lock is waited for.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file that was named cannot be read.
+    #[error("the settings file {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file says what it may not say.
+    #[error("{} cannot be used: {source}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and at which line.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// What `host.toml` may say. Everything is optional.
+///
+/// ```
+/// let file: host::config::File = toml::from_str(r#"
+/// store = "sqlite:app.db"
+/// lock-timeout = "5s"
+///
+/// [run]
+/// batch-size = 500
+/// allow = ["read:sites"]
+///
+/// [tables.users]
+/// key = "_id"
+/// document = "doc"
+/// "#).unwrap();
+/// assert_eq!(file.run.batch_size, Some(500));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// The store's address.
+    pub store: Option<String>,
+    /// How long another process's lock is waited for, such as `5s` or `200ms`. Default: 10 s.
+    #[serde(with = "humantime_serde::option")]
+    pub lock_timeout: Option<Duration>,
+    /// Settings of `host run`.
+    pub run: RunSettings,
+    /// How tables are seen, by name, where the host would see them otherwise.
+    pub tables: BTreeMap<String, TableOverride>,
+}
+
+/// Settings of `host run`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunSettings {
+    /// Documents in one transaction. Default: 1,000.
+    pub batch_size: Option<usize>,
+    /// What plugins are let do beyond their own table: `read:TABLE`, `write:TABLE`, `secret:NAME`.
+    pub allow: Vec<String>,
+}
+
+impl File {
+    /// Reads the file that is named, or [`FILE`] if it is there.
+    ///
+    /// # Errors
+    /// If a file that was named is not there, or what it says cannot be used.
+    pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text).map_err(|source| ConfigError::Invalid {
+                path: path.into(),
+                source: Box::new(source),
+            }),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(ConfigError::Unreadable {
+                path: path.into(),
+                source,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = toml::from_str::<File>("store = \"sqlite:a\"\n[run]\nbatchsize = 5\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("line 3"), "{error}");
+        assert!(error.contains("batchsize"), "{error}");
+        assert!(error.contains("batch-size"), "{error}");
+    }
+
+    #[test]
+    fn times_have_units() {
+        let file: File = toml::from_str("lock-timeout = \"200ms\"").unwrap();
+        assert_eq!(file.lock_timeout, Some(Duration::from_millis(200)));
+        assert!(toml::from_str::<File>("lock-timeout = 5").is_err());
+    }
+}

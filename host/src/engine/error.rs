@@ -1,0 +1,70 @@
+//! Why a run could not be started, or could not go on.
+
+use thiserror::Error;
+
+use super::grants::Grant;
+use crate::ledger::RunId;
+use crate::plugin::CallError;
+use crate::store::StoreError;
+
+/// Why a run ended before its table did. What earlier batches did stays done.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The plugin broke its contract: no document is to blame.
+    #[error(
+        "the plugin broke the interface's contract at a batch of {documents} documents that begins with `{first}`: {error}"
+    )]
+    Contract {
+        /// How many documents it was given.
+        documents: usize,
+        /// The first one's id.
+        first: String,
+        /// What it did.
+        error: CallError,
+    },
+    /// The migration asks for what was not granted.
+    #[error(
+        "the migration `{migration}` wants {}, which was not granted",
+        wanted(missing)
+    )]
+    NotGranted {
+        /// Its name.
+        migration: String,
+        /// What it wants.
+        missing: Vec<Grant>,
+    },
+    /// A granted secret has no value.
+    #[error(
+        "the secret `{name}` was granted, but the environment variable {variable} that holds it is not set"
+    )]
+    NoSecret {
+        /// Its name.
+        name: String,
+        /// Where its value is looked for.
+        variable: String,
+    },
+    /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
+    #[error(
+        "run {run} of `{migration}` over `{table}` is unfinished ({state}), and was made with {difference}"
+    )]
+    Unfinished {
+        /// The earlier run.
+        run: RunId,
+        /// The migration.
+        migration: String,
+        /// The table.
+        table: String,
+        /// The earlier run's state.
+        state: &'static str,
+        /// What differs.
+        difference: &'static str,
+    },
+}
+
+fn wanted(missing: &[Grant]) -> String {
+    let words: Vec<_> = missing.iter().map(Grant::in_words).collect();
+    words.join(" and ")
+}

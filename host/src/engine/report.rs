@@ -1,0 +1,101 @@
+//! What a run did, for people and for scripts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::ledger::{DocumentFailure, Run, RunId, RunState};
+
+/// What a run did, from its beginning: batches of earlier processes that it went on with included.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Its number in the ledger; None for a dry run.
+    pub run: Option<RunId>,
+    /// The migration's name.
+    pub migration: String,
+    /// The table.
+    pub table: String,
+    /// How it stands.
+    pub state: RunState,
+    /// Nothing was written.
+    pub dry_run: bool,
+    /// Documents that met the filter.
+    pub total: u64,
+    /// Documents that were changed, or whose changes touched only other documents.
+    pub updated: u64,
+    /// Documents that were left alone on purpose.
+    pub skipped: u64,
+    /// Documents that could not be migrated; all of them are in the ledger.
+    pub failed: u64,
+    /// Documents that were added, to any table.
+    pub inserted: u64,
+    /// Documents that were taken away by their own outcome.
+    pub deleted: u64,
+    /// How often another writer changed a document between reading and writing.
+    pub conflicts: u64,
+    /// How often each reason to skip was given.
+    pub skip_reasons: BTreeMap<String, u64>,
+    /// The first failures, up to [`crate::ledger::SHOWN_FAILURES`].
+    pub errors: Vec<ReportedFailure>,
+    /// How long this process worked on it.
+    pub seconds: f64,
+}
+
+/// A failure in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedFailure {
+    /// The document's table.
+    pub table: String,
+    /// Its key.
+    pub id: String,
+    /// Stable and machine-readable.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// JSON Pointer to the field to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+impl Report {
+    pub(super) fn of(
+        run: &Run,
+        state: RunState,
+        dry_run: bool,
+        failures: Vec<DocumentFailure>,
+        time: Duration,
+    ) -> Self {
+        let counters = run.counters.clone();
+        Self {
+            run: run.id,
+            migration: run.migration.clone(),
+            table: run.table.clone(),
+            state,
+            dry_run,
+            total: counters.total,
+            updated: counters.updated,
+            skipped: counters.skipped,
+            failed: counters.failed,
+            inserted: counters.inserted,
+            deleted: counters.deleted,
+            conflicts: counters.conflicts,
+            skip_reasons: counters.skip_reasons,
+            errors: failures.into_iter().map(ReportedFailure::from).collect(),
+            // Microseconds are more than anyone wants to read.
+            seconds: (time.as_secs_f64() * 1e3).round() / 1e3,
+        }
+    }
+}
+
+impl From<DocumentFailure> for ReportedFailure {
+    fn from(failed: DocumentFailure) -> Self {
+        Self {
+            table: failed.table,
+            id: failed.id,
+            code: failed.failure.code,
+            message: failed.failure.message,
+            at: failed.failure.at,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! A host for data migrations that are WebAssembly components.
+//!
+//! The binary `host` is a thin shell around this library. [`engine`] runs migrations; it knows
+//! [`plugin`], [`store`] and [`ledger`] by what they offer, and nobody knows [`cli`].
+
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod ledger;
+pub mod plugin;
+pub mod scaffold;
+pub mod store;
+pub mod transfer;

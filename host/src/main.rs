@@ -1,0 +1,13 @@
+//! The command `host`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match host::cli::main(std::env::args_os()) {
+        Ok(status) => status,
+        Err(error) => {
+            error.print();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What belongs to one instance: its memory account, its log, its lookups, and a WASI with nothing in it.
+
+use std::sync::Arc;
+
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::limits::Limits;
+use super::wasi;
+use super::world::{Log, Lookups, World};
+
+/// The host's side of one instance.
+pub(super) struct Guest {
+    pub world: Arc<World>,
+    pub limits: Limits,
+    pub memory: MemoryAccount,
+    pub lookups: Lookups,
+    pub log: Log,
+    wasi: WasiCtx,
+    resources: ResourceTable,
+}
+
+impl Guest {
+    pub fn new(world: Arc<World>, limits: &Limits) -> Self {
+        let mut resources = ResourceTable::new();
+        // No guest needs many streams; each costs the host memory.
+        resources.set_max_capacity(1_000);
+        Self {
+            wasi: wasi::context(world.now, &world.migration),
+            world,
+            limits: limits.clone(),
+            memory: MemoryAccount {
+                limit: limits.instance_memory,
+                used: 0,
+                refused: false,
+            },
+            lookups: Lookups::new(limits),
+            log: Log::default(),
+            resources,
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.resources,
+        }
+    }
+}
+
+/// Adds up what the memories and tables of an instance take: a limit for each of them would be none for
+/// an instance with many.
+pub(super) struct MemoryAccount {
+    limit: usize,
+    used: usize,
+    /// The guest was refused memory. What it does next, most likely a trap, comes of that.
+    pub refused: bool,
+}
+
+/// What an element of a table takes in the host, in bytes.
+const TABLE_ELEMENT: usize = std::mem::size_of::<usize>();
+
+impl MemoryAccount {
+    fn grow(&mut self, current: usize, desired: usize) -> bool {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.limit {
+            self.refused = true;
+            return false;
+        }
+        self.used = used;
+        true
+    }
+}
+
+impl ResourceLimiter for MemoryAccount {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.grow(current, desired))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.grow(
+            current.saturating_mul(TABLE_ELEMENT),
+            desired.saturating_mul(TABLE_ELEMENT),
+        ))
+    }
+
+    fn instances(&self) -> usize {
+        100
+    }
+
+    fn memories(&self) -> usize {
+        100
+    }
+
+    fn tables(&self) -> usize {
+        100
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_share_one_limit() {
+        let mut account = MemoryAccount {
+            limit: 1000,
+            used: 0,
+            refused: false,
+        };
+        assert!(account.memory_growing(0, 500, None).unwrap());
+        assert!(account.memory_growing(0, 300, None).unwrap());
+        assert!(!account.table_growing(0, 100, None).unwrap());
+        assert!(account.refused);
+        assert!(account.table_growing(0, 25, None).unwrap());
+        assert!(!account.memory_growing(500, 501, None).unwrap());
+    }
+}

@@ -1,0 +1,259 @@
+//! Everything Wasm: loading a component, telling what it is, and calling it in a sandbox.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use migration_document::{Filter, Manifest, Outcome};
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::{Config, Engine};
+
+pub mod error;
+mod guest;
+pub mod limits;
+mod v0_1;
+mod wasi;
+pub mod world;
+
+pub use error::{CallError, PluginError};
+pub use limits::{Limit, Limits};
+pub use world::{Level, LogLine, SharedReader, World};
+
+use crate::store::Document;
+
+/// The versions of the interface that this host speaks, for people.
+pub const SPOKEN: &str = "0.1";
+
+/// The interface, as exports and imports spell it, without its version.
+const INTERFACE: &str = "migration:plugin/";
+
+/// How often running guests are asked whether their time is up.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A migration that can be run.
+pub struct Plugin {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The interface version that it was made for.
+    pub interface: String,
+    /// Everything that it imports, by name.
+    pub imports: Vec<String>,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The manifest's filter, ready to be asked.
+    pub filter: Filter,
+    linked: v0_1::Linked,
+    limits: Limits,
+}
+
+impl Plugin {
+    /// Loads a component, checks it, and asks it what it is. Nothing else of it runs.
+    ///
+    /// # Errors
+    /// If the file is no plugin for this host, or its manifest cannot be used.
+    pub fn load(path: &Path, limits: &Limits) -> Result<Self, PluginError> {
+        let bytes = read(path, limits)?;
+        let engine = engine()?;
+        let component =
+            Component::from_binary(engine, &bytes).map_err(|error| PluginError::Invalid {
+                path: path.into(),
+                detail: error.root_cause().to_string(),
+            })?;
+        let interface = version(path, engine, &component)?;
+        let imports = imports(path, engine, &component)?;
+        let linked =
+            v0_1::Linked::new(engine, &component).map_err(|error| PluginError::Misfit {
+                path: path.into(),
+                detail: format!("{error:#}"),
+            })?;
+        let manifest = linked.describe(limits).map_err(PluginError::Describe)?;
+        let filter = checked(&manifest)?;
+        Ok(Self {
+            path: path.into(),
+            size: bytes.len() as u64,
+            sha256: hexadecimal(&Sha256::digest(&bytes)),
+            interface,
+            imports,
+            manifest,
+            filter,
+            linked,
+            limits: limits.clone(),
+        })
+    }
+
+    /// Has documents transformed, each call by a fresh instance: one outcome for each document, in order,
+    /// and what the plugin logged.
+    ///
+    /// # Errors
+    /// If the plugin traps, hits a limit or breaks its contract.
+    pub fn transform(
+        &self,
+        world: &Arc<World>,
+        documents: &[Document],
+    ) -> Result<(Vec<Outcome>, Vec<LogLine>), CallError> {
+        self.linked
+            .transform(Arc::clone(world), &self.limits, documents)
+    }
+}
+
+/// The one engine of the process, with its clock.
+fn engine() -> Result<&'static Engine, PluginError> {
+    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+    ENGINE
+        .get_or_init(|| {
+            let mut config = Config::new();
+            config
+                .epoch_interruption(true)
+                // The same bits on every machine.
+                .cranelift_nan_canonicalization(true)
+                .wasm_relaxed_simd(false)
+                // Calls are synchronous; the bookkeeping for others would triple their cost.
+                .concurrency_support(false);
+            let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
+            let weak = engine.weak();
+            std::thread::Builder::new()
+                .name("epochs".into())
+                .spawn(move || {
+                    while let Some(engine) = weak.upgrade() {
+                        engine.increment_epoch();
+                        std::thread::sleep(TICK);
+                    }
+                })
+                .map_err(|error| error.to_string())?;
+            Ok(engine)
+        })
+        .as_ref()
+        .map_err(|error| PluginError::Engine(error.clone()))
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
+    let unreadable = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => PluginError::Absent { path: path.into() },
+        _ => PluginError::Unreadable {
+            path: path.into(),
+            source,
+        },
+    };
+    let found = std::fs::metadata(path).map_err(unreadable)?.len();
+    if found > limits.component_size {
+        return Err(PluginError::TooLarge {
+            found,
+            limit: Limit::bytes("component-size", limits.component_size),
+        });
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    // The magic number, then the version and the layer: 0 for modules, 1 for components.
+    match bytes.get(..8) {
+        Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => Ok(bytes),
+        Some([b'\0', b'a', b's', b'm', _, _, 0, 0]) => {
+            Err(PluginError::CoreModule { path: path.into() })
+        }
+        _ => Err(PluginError::NotWasm { path: path.into() }),
+    }
+}
+
+/// The version of the interface that a component was made for.
+fn version(path: &Path, engine: &Engine, component: &Component) -> Result<String, PluginError> {
+    let exports: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let Some(found) = exports
+        .iter()
+        .find_map(|name| name.strip_prefix(INTERFACE)?.strip_prefix("transform@"))
+    else {
+        return Err(PluginError::OtherWorld {
+            path: path.into(),
+            found: exports,
+        });
+    };
+    if !speaks(found) {
+        return Err(other_version(path, found));
+    }
+    Ok(found.to_owned())
+}
+
+fn speaks(version: &str) -> bool {
+    version
+        .strip_prefix(v0_1::VERSION)
+        .is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn other_version(path: &Path, found: &str) -> PluginError {
+    PluginError::OtherVersion {
+        path: path.into(),
+        found: found.into(),
+        spoken: SPOKEN,
+    }
+}
+
+/// What a component imports; refuses what no plugin is given.
+fn imports(
+    path: &Path,
+    engine: &Engine,
+    component: &Component,
+) -> Result<Vec<String>, PluginError> {
+    let mut names = Vec::new();
+    let mut foreign = Vec::new();
+    for (name, item) in component.component_type().imports(engine) {
+        let ours = name
+            .strip_prefix(INTERFACE)
+            .and_then(|rest| rest.split_once('@'));
+        match ours {
+            Some((_, version)) if !speaks(version) => return Err(other_version(path, version)),
+            Some(("types" | "lookup" | "context" | "log", _)) => {}
+            _ if wasi::PACKAGES
+                .iter()
+                .any(|package| name.starts_with(package)) => {}
+            // A bare type needs nothing from the host.
+            _ if matches!(item.ty, ComponentItem::Type(_)) => {}
+            _ => foreign.push(name.to_owned()),
+        }
+        names.push(name.to_owned());
+    }
+    if foreign.is_empty() {
+        Ok(names)
+    } else {
+        Err(PluginError::ForeignImport {
+            path: path.into(),
+            names: foreign,
+        })
+    }
+}
+
+/// Checks what a plugin says of itself.
+fn checked(manifest: &Manifest) -> Result<Filter, PluginError> {
+    let refused = |message: String| Err(PluginError::Manifest(message));
+    let word = |name: &str| {
+        !name.is_empty()
+            && name.split('-').all(|part| {
+                !part.is_empty()
+                    && part
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            })
+    };
+    for name in manifest.run_after.iter().chain([&manifest.name]) {
+        if !word(name) {
+            return refused(format!(
+                "`{name}` is no name of a migration: names are lower-case words joined by hyphens"
+            ));
+        }
+    }
+    if manifest.table.is_empty() {
+        return refused("it names no table".into());
+    }
+    Filter::new(&manifest.filter).or_else(|error| refused(error.to_string()))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,313 @@
+//! The interface in its version 0.1: bindings, and the way between its values and the host's.
+
+use std::time::Duration;
+
+use migration_document as model;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Engine, Store, Trap};
+
+use super::TICK;
+use super::error::CallError;
+use super::guest::Guest;
+use super::limits::{Limit, Limits};
+use super::wasi;
+use super::world::{Level, LogLine, LookupError, World};
+use crate::store::Document;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "migration",
+    });
+}
+
+use bindings::MigrationPre;
+use bindings::migration::plugin::{context, log, lookup, types};
+
+/// The version, as exports and imports spell it up to its last number.
+pub(super) const VERSION: &str = "0.1";
+
+/// A component of this version, ready to be instantiated.
+pub(super) struct Linked {
+    engine: Engine,
+    pre: MigrationPre<Guest>,
+}
+
+impl Linked {
+    /// Links what a plugin imports. Nothing runs yet.
+    pub fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
+        let mut linker: Linker<Guest> = Linker::new(engine);
+        lookup::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+        context::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+        log::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+        types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+        wasi::link(&mut linker)?;
+        let pre: InstancePre<Guest> = linker.instantiate_pre(component)?;
+        Ok(Self {
+            engine: engine.clone(),
+            pre: MigrationPre::new(pre)?,
+        })
+    }
+
+    /// Asks the plugin what it is.
+    pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
+        let world = std::sync::Arc::new(World::empty());
+        let called = self.call(world, limits, limits.call_time(1), |plugin, store| {
+            plugin.migration_plugin_transform().call_describe(store)
+        })?;
+        Ok(manifest(called.value))
+    }
+
+    /// Has documents transformed by a fresh instance.
+    pub fn transform(
+        &self,
+        world: std::sync::Arc<World>,
+        limits: &Limits,
+        documents: &[Document],
+    ) -> Result<(Vec<model::Outcome>, Vec<LogLine>), CallError> {
+        let batch: Vec<_> = documents
+            .iter()
+            .map(|document| types::Document {
+                id: document.id.clone(),
+                body: document.body.clone(),
+            })
+            .collect();
+        let time = limits.call_time(documents.len());
+        let called = self.call(world, limits, time, |plugin, store| {
+            plugin
+                .migration_plugin_transform()
+                .call_transform(store, &batch)
+        })?;
+        if called.value.len() != documents.len() {
+            return Err(CallError::OutcomeCount {
+                expected: documents.len(),
+                found: called.value.len(),
+            });
+        }
+        Ok((called.value.into_iter().map(outcome).collect(), called.log))
+    }
+
+    /// Makes an instance, calls it once, and throws it away: after a trap it could not be used again, and
+    /// what one batch leaves behind is no business of the next.
+    fn call<T>(
+        &self,
+        world: std::sync::Arc<World>,
+        limits: &Limits,
+        time: (&'static str, Duration),
+        call: impl FnOnce(&bindings::Migration, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<Called<T>, CallError> {
+        let mut store = Store::new(&self.engine, Guest::new(world, limits));
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(limits.returned_bytes);
+        store.epoch_deadline_trap();
+        // One tick is under way already.
+        let ticks = time.1.as_millis() / TICK.as_millis() + 1;
+        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        let result = self
+            .pre
+            .instantiate(&mut store)
+            .and_then(|plugin| call(&plugin, &mut store));
+        let guest = store.into_data();
+        match result {
+            Ok(value) => Ok(Called {
+                value,
+                log: guest.log.into_lines(),
+            }),
+            Err(error) => Err(call_error(&error, guest, time)),
+        }
+    }
+}
+
+struct Called<T> {
+    value: T,
+    log: Vec<LogLine>,
+}
+
+/// What ended a call.
+fn call_error(error: &wasmtime::Error, guest: Guest, time: (&'static str, Duration)) -> CallError {
+    let limits = &guest.limits;
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) {
+        return CallError::Time(Limit::time(time.0, time.1));
+    }
+    if guest.memory.refused {
+        let limit = u64::try_from(limits.instance_memory).unwrap_or(u64::MAX);
+        return CallError::Limit(Limit::bytes("instance-memory", limit));
+    }
+    let cause = error.root_cause().to_string();
+    // The one error of this kind that has no type of its own.
+    if cause.contains("too much data is being copied") {
+        let limit = u64::try_from(limits.returned_bytes).unwrap_or(u64::MAX);
+        return CallError::Limit(Limit::bytes("returned-bytes", limit));
+    }
+    // The SDKs log what a panic says just before it becomes a trap, which itself says nothing.
+    let said = guest
+        .log
+        .into_lines()
+        .pop()
+        .filter(|line| line.level == Level::Error)
+        .map(|line| line.message);
+    CallError::Trap(match said {
+        Some(said) => format!("{said} ({cause})"),
+        None => cause,
+    })
+}
+
+impl types::Host for Guest {}
+
+impl lookup::Host for Guest {
+    fn get_many(
+        &mut self,
+        table: String,
+        ids: Vec<String>,
+    ) -> Result<Vec<Option<types::Document>>, lookup::Error> {
+        let found = self
+            .lookups
+            .get(&self.world, &table, &ids)
+            .map_err(lookup_error)?;
+        Ok(found.into_iter().map(|found| found.map(document)).collect())
+    }
+
+    fn find_many(
+        &mut self,
+        table: String,
+        queries: Vec<Vec<types::Condition>>,
+        limit: u32,
+    ) -> Result<Vec<Vec<types::Document>>, lookup::Error> {
+        let queries: Vec<Vec<_>> = queries
+            .into_iter()
+            .map(|query| query.into_iter().map(condition).collect())
+            .collect();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let found = self
+            .lookups
+            .find(&self.world, &table, &queries, limit)
+            .map_err(lookup_error)?;
+        Ok(found
+            .into_iter()
+            .map(|found| found.into_iter().map(document).collect())
+            .collect())
+    }
+}
+
+fn document(document: Document) -> types::Document {
+    types::Document {
+        id: document.id,
+        body: document.body,
+    }
+}
+
+fn lookup_error(error: LookupError) -> lookup::Error {
+    match error {
+        LookupError::NotGranted(table) => lookup::Error::NotGranted(table),
+        LookupError::Limit(limit) => lookup::Error::LimitExceeded(limit.to_string()),
+        LookupError::Store(message) => lookup::Error::Store(message),
+    }
+}
+
+impl context::Host for Guest {
+    fn now(&mut self) -> u64 {
+        self.world.now
+    }
+
+    fn param(&mut self, name: String) -> Option<String> {
+        self.world.parameters.get(&name).cloned()
+    }
+
+    fn secret(&mut self, name: String) -> Option<String> {
+        self.world.secrets.get(&name).cloned()
+    }
+
+    fn new_id(&mut self, table: String, seed: String) -> String {
+        self.world.new_id(&table, &seed)
+    }
+}
+
+impl log::Host for Guest {
+    fn emit(&mut self, level: log::Level, message: String) {
+        let level = match level {
+            log::Level::Debug => Level::Debug,
+            log::Level::Info => Level::Info,
+            log::Level::Warn => Level::Warn,
+            log::Level::Error => Level::Error,
+        };
+        self.log.push(&self.limits, level, message);
+    }
+}
+
+fn condition(condition: types::Condition) -> model::Condition {
+    model::Condition {
+        at: condition.at,
+        test: match condition.test {
+            types::Test::Present => model::Test::Present,
+            types::Test::Missing => model::Test::Missing,
+            types::Test::Equals(value) => model::Test::Equals(value),
+            types::Test::NotEquals(value) => model::Test::NotEquals(value),
+            types::Test::LessThan(value) => model::Test::LessThan(value),
+            types::Test::AtLeast(value) => model::Test::AtLeast(value),
+            types::Test::OneOf(values) => model::Test::OneOf(values),
+        },
+    }
+}
+
+fn edits(edits: Vec<types::Edit>) -> Vec<model::Edit> {
+    edits
+        .into_iter()
+        .map(|edit| match edit {
+            types::Edit::Set((at, value)) => model::Edit::Set { at, value },
+            types::Edit::Remove(at) => model::Edit::Remove { at },
+            types::Edit::Rename((from, to)) => model::Edit::Rename { from, to },
+        })
+        .collect()
+}
+
+fn reference(reference: types::Reference) -> model::Reference {
+    model::Reference {
+        table: reference.table,
+        id: reference.id,
+    }
+}
+
+fn outcome(outcome: types::Outcome) -> model::Outcome {
+    match outcome {
+        types::Outcome::Skip(reason) => model::Outcome::Skip(reason),
+        types::Outcome::Edit(list) => model::Outcome::Edit(edits(list)),
+        types::Outcome::Replace(body) => model::Outcome::Replace(body),
+        types::Outcome::Delete => model::Outcome::Delete,
+        types::Outcome::Changes(changes) => {
+            model::Outcome::Changes(changes.into_iter().map(change).collect())
+        }
+        types::Outcome::Fail(failure) => model::Outcome::Fail(model::Failure {
+            code: failure.code,
+            message: failure.message,
+            at: failure.at,
+        }),
+    }
+}
+
+fn change(change: types::Change) -> model::Change {
+    match change {
+        types::Change::Insert(insertion) => model::Change::Insert(model::Insertion {
+            table: insertion.table,
+            id: insertion.id,
+            body: insertion.body,
+        }),
+        types::Change::Edit((at, list)) => model::Change::Edit(reference(at), edits(list)),
+        types::Change::Replace((at, body)) => model::Change::Replace(reference(at), body),
+        types::Change::Delete(at) => model::Change::Delete(reference(at)),
+    }
+}
+
+fn manifest(manifest: types::Manifest) -> model::Manifest {
+    model::Manifest {
+        name: manifest.name,
+        description: manifest.description,
+        version: manifest.version,
+        run_after: manifest.run_after,
+        table: manifest.table,
+        filter: manifest.filter.into_iter().map(condition).collect(),
+        reads: manifest.reads,
+        writes: manifest.writes,
+        secrets: manifest.secrets,
+    }
+}

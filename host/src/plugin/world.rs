@@ -1,0 +1,222 @@
+//! What a plugin can see from within its sandbox, whatever version of the interface it speaks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use migration_document::{Condition, Filter, id};
+
+use super::limits::{Limit, Limits};
+use crate::store::{Document, Reader, Table};
+
+/// A reader that the engine and the sandbox use in turns.
+pub type SharedReader = Arc<Mutex<Box<dyn Reader>>>;
+
+/// Everything that stands still for a whole run.
+pub struct World {
+    /// The migration's name; ids are made from it.
+    pub migration: String,
+    /// When the run began, in milliseconds since the Unix epoch.
+    pub now: u64,
+    /// Parameters: names and JSON texts.
+    pub parameters: BTreeMap<String, String>,
+    /// The secrets that were granted.
+    pub secrets: BTreeMap<String, String>,
+    /// The tables that documents may be looked up in, by the names that the manifest uses.
+    pub readable: BTreeMap<String, Arc<Table>>,
+    /// The tables whose keys are known: those that may be read or written.
+    pub known: BTreeMap<String, Arc<Table>>,
+    /// Where lookups are answered. None: the plugin is only asked what it is.
+    pub reader: Option<SharedReader>,
+    /// A lookup has been answered since this was last set to false.
+    pub looked_up: AtomicBool,
+}
+
+impl World {
+    /// The world of a plugin that is only asked what it is: there is nothing in it.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            migration: String::new(),
+            now: 0,
+            parameters: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            readable: BTreeMap::new(),
+            known: BTreeMap::new(),
+            reader: None,
+            looked_up: AtomicBool::new(false),
+        }
+    }
+
+    /// An id for a new document of a table, for its kind of key.
+    #[must_use]
+    pub fn new_id(&self, table: &str, seed: &str) -> String {
+        let made = id::new_id(&self.migration, table, seed);
+        match self.known.get(table) {
+            Some(known) => known.key_for(made),
+            None => made.to_string(),
+        }
+    }
+}
+
+/// Why a lookup was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupError {
+    /// The table was not granted, or does not exist: a plugin cannot tell which.
+    NotGranted(String),
+    /// The call has looked up too much.
+    Limit(Limit),
+    /// The store failed, or the query makes no sense.
+    Store(String),
+}
+
+/// The lookups of one call.
+pub struct Lookups {
+    documents_left: usize,
+    bytes_left: usize,
+    limits: Limits,
+}
+
+impl Lookups {
+    /// A call's allowance.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            documents_left: limits.lookup_documents,
+            bytes_left: limits.lookup_bytes,
+            limits: limits.clone(),
+        }
+    }
+
+    /// The documents with these ids, in order.
+    ///
+    /// # Errors
+    /// If the table was not granted, a limit is reached, or the store fails.
+    pub fn get(
+        &mut self,
+        world: &World,
+        table: &str,
+        ids: &[String],
+    ) -> Result<Vec<Option<Document>>, LookupError> {
+        let (table, reader) = granted(world, table)?;
+        // Before the store is asked, so that asking for a million ids costs nothing.
+        if ids.len() > self.documents_left {
+            return Err(self.too_many());
+        }
+        let found = lock(reader)
+            .get(table, ids)
+            .map_err(|error| LookupError::Store(error.to_string()))?;
+        for document in found.iter().flatten() {
+            self.spend(document)?;
+        }
+        Ok(found)
+    }
+
+    /// For each query the first documents, by id, that meet its conditions.
+    ///
+    /// # Errors
+    /// If the table was not granted, a condition makes no sense, a limit is reached, or the store fails.
+    pub fn find(
+        &mut self,
+        world: &World,
+        table: &str,
+        queries: &[Vec<Condition>],
+        limit: usize,
+    ) -> Result<Vec<Vec<Document>>, LookupError> {
+        let (table, reader) = granted(world, table)?;
+        let mut found = Vec::new();
+        for query in queries {
+            let filter =
+                Filter::new(query).map_err(|error| LookupError::Store(error.to_string()))?;
+            // One more than may be had tells that there is too much.
+            let documents = lock(reader)
+                .find(table, &filter, limit.min(self.documents_left + 1))
+                .map_err(|error| LookupError::Store(error.to_string()))?;
+            for document in &documents {
+                self.spend(document)?;
+            }
+            found.push(documents);
+        }
+        Ok(found)
+    }
+
+    fn spend(&mut self, document: &Document) -> Result<(), LookupError> {
+        self.documents_left = self
+            .documents_left
+            .checked_sub(1)
+            .ok_or_else(|| self.too_many())?;
+        let size = document.id.len() + document.body.len();
+        self.bytes_left = self.bytes_left.checked_sub(size).ok_or_else(|| {
+            let limit = u64::try_from(self.limits.lookup_bytes).unwrap_or(u64::MAX);
+            LookupError::Limit(Limit::bytes("lookup-bytes", limit))
+        })?;
+        Ok(())
+    }
+
+    fn too_many(&self) -> LookupError {
+        LookupError::Limit(Limit::count(
+            "lookup-documents",
+            self.limits.lookup_documents,
+        ))
+    }
+}
+
+fn granted<'w>(world: &'w World, name: &str) -> Result<(&'w Table, &'w SharedReader), LookupError> {
+    world.looked_up.store(true, Ordering::Relaxed);
+    world
+        .readable
+        .get(name)
+        .zip(world.reader.as_ref())
+        .map(|(table, reader)| (table.as_ref(), reader))
+        .ok_or_else(|| LookupError::NotGranted(name.into()))
+}
+
+/// Locks a reader. A thread that panicked while it read left nothing half-done: readers change nothing.
+pub fn lock(reader: &SharedReader) -> std::sync::MutexGuard<'_, Box<dyn Reader>> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How bad it is, for the plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For its author.
+    Debug,
+    /// For whoever runs it.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// A line that a plugin wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How bad it is.
+    pub level: Level,
+    /// What it says. Not trusted: it may hold control characters.
+    pub message: String,
+}
+
+/// The log of one call.
+#[derive(Debug, Default)]
+pub struct Log {
+    lines: Vec<LogLine>,
+}
+
+impl Log {
+    /// Adds a line, cut to its limit; drops it where there are too many.
+    pub fn push(&mut self, limits: &Limits, level: Level, mut message: String) {
+        if self.lines.len() >= limits.log_lines {
+            return;
+        }
+        message.truncate(message.floor_char_boundary(limits.log_line_bytes));
+        self.lines.push(LogLine { level, message });
+    }
+
+    /// The lines so far.
+    #[must_use]
+    pub fn into_lines(self) -> Vec<LogLine> {
+        self.lines
+    }
+}

@@ -1,0 +1,326 @@
+//! Where documents live. [`Store`] is what the engine knows; its homes ([`sqlite`]) keep their SQL to
+//! themselves.
+//!
+//! A store has one [`Writer`] and any number of [`Reader`]s, each with a connection of its own, because
+//! plugin code runs between reading and writing and must not hold a write lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use migration_document::{Failure, Filter};
+
+pub mod address;
+pub mod error;
+pub mod place;
+pub mod sqlite;
+pub mod table;
+
+pub use address::Address;
+pub use error::{StoreError, WriteError};
+pub use place::{Key, Place};
+pub use table::{Column, Kind, Table, TableOverride, TableSummary};
+
+use crate::ledger::{Checkpoint, Ledger};
+
+/// The result of what a store does.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// One document, as the store held it when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its key within its table, as text.
+    pub id: String,
+    /// One JSON text.
+    pub body: String,
+    /// Where it stands in its table.
+    pub place: Place,
+    /// How the store holds the body.
+    pub format: Format,
+}
+
+/// How a store holds a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// As JSON text, byte for byte, or as the columns of a row.
+    Plain,
+    /// In a binary form (SQLite's JSONB): spellings of numbers survive, white space does not.
+    Binary,
+}
+
+/// A document that stands in the table but cannot be handed to anyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its key as far as it can be told.
+    pub id: String,
+    /// Why it cannot be read.
+    pub failure: Failure,
+}
+
+/// How much to read at a time. Whichever bound is met first ends the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Documents that meet the filter.
+    pub documents: usize,
+    /// Bytes of their bodies. A page has at least one document, whatever its size.
+    pub bytes: usize,
+    /// Documents looked at, whether they meet the filter or not.
+    pub looked_at: usize,
+}
+
+/// Part of a table, in the order of its places.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The documents that meet the filter.
+    pub documents: Vec<Document>,
+    /// Documents that cannot be read, each with the number of [`Page::documents`] that stand before it.
+    /// Whether they would meet the filter cannot be told.
+    pub unreadable: Vec<(usize, Unreadable)>,
+    /// The last document looked at, where there was one.
+    pub last: Option<Checkpoint>,
+    /// How many documents were looked at.
+    pub looked_at: u64,
+    /// Nothing is left behind this page.
+    pub end: bool,
+}
+
+/// Which part of a table to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Range<'a> {
+    /// Only what comes after this place.
+    pub after: Option<&'a Place>,
+    /// Only what comes up to this place, it included.
+    pub until: Option<&'a Place>,
+}
+
+/// What became of a document since it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// It is what it was.
+    Same,
+    /// It has another body.
+    Changed(Document),
+    /// It cannot be read any more.
+    Unreadable(Unreadable),
+    /// It is not there any more.
+    Gone,
+}
+
+/// Tells whether anyone else has written since it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(pub i64);
+
+/// Something that the user should know, though it fails nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// What was found.
+    pub message: String,
+    /// What would help.
+    pub hint: String,
+}
+
+/// A database.
+pub trait Store: Send + Sync {
+    /// Every table that a migration could name, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn tables(&self) -> Result<Vec<TableSummary>>;
+
+    /// What the store knows of a table.
+    ///
+    /// # Errors
+    /// If there is none of that name, or none that a migration may use (a view, the host's own).
+    fn table(&self, name: &str) -> Result<Arc<Table>>;
+
+    /// Makes a document table: a key and a JSON column.
+    ///
+    /// # Errors
+    /// If there is one of that name, or the store cannot be written.
+    fn create_document_table(&self, name: &str, key: NewKey) -> Result<Arc<Table>>;
+
+    /// A connection that reads.
+    ///
+    /// # Errors
+    /// If the store cannot be opened.
+    fn reader(&self) -> Result<Box<dyn Reader>>;
+
+    /// The connection that writes.
+    ///
+    /// # Errors
+    /// If the store cannot be opened for writing.
+    fn writer(&self) -> Result<Box<dyn Writer>>;
+}
+
+/// What keys a new document table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewKey {
+    /// Texts, given with each document.
+    Text,
+    /// Integers, counted up by the store.
+    Counted,
+}
+
+/// Reads documents.
+pub trait Reader: Send {
+    /// Starts a snapshot: until [`Reader::end`], everything read is of one moment.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn begin(&mut self) -> Result<()>;
+
+    /// Ends the snapshot.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn end(&mut self) -> Result<()>;
+
+    /// The next documents that meet the filter, in the order of their places.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn page(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        range: Range<'_>,
+        budget: Budget,
+    ) -> Result<Page>;
+
+    /// Where the table ends now; None for an empty one.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn end_of(&mut self, table: &Table) -> Result<Option<Checkpoint>>;
+
+    /// The place of the document with this key; None if there is none.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn place_of(&mut self, table: &Table, id: &str) -> Result<Option<Place>>;
+
+    /// The documents with these keys, in order; None for a key that does not exist.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or one of the documents cannot.
+    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>>;
+
+    /// The first documents, by key, that meet the filter.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>>;
+
+    /// How many documents a range has, whether they meet a filter or not.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the count was interrupted.
+    fn count(&mut self, table: &Table, range: Range<'_>) -> Result<u64>;
+
+    /// Whether a document of this table could get this body, as far as that can be told without writing.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn check_update(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        body: &str,
+    ) -> Result<(), WriteError>;
+
+    /// Whether this document could be inserted, as far as that can be told without writing.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn check_insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError>;
+
+    /// What was noticed since the last call.
+    fn take_advice(&mut self) -> Vec<Advice>;
+}
+
+/// Writes documents, and the ledger with them, in transactions.
+pub trait Writer: Ledger + Send {
+    /// A mark to compare with later.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn mark(&mut self) -> Result<Mark>;
+
+    /// Starts a transaction that holds the write lock from its first moment on, waiting for other
+    /// writers up to the store's lock timeout.
+    ///
+    /// # Errors
+    /// If the lock is not to be had, or the store cannot be written.
+    fn begin(&mut self) -> Result<()>;
+
+    /// Whether another connection has written since the mark was taken. Only within a transaction is
+    /// the answer one that stays true.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn changed_since(&mut self, mark: Mark) -> Result<bool>;
+
+    /// Makes everything since [`Writer::begin`] last. Returns how long the write lock was held.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then nothing has happened.
+    fn commit(&mut self) -> Result<Duration>;
+
+    /// Takes everything since [`Writer::begin`] back.
+    ///
+    /// # Errors
+    /// If the store cannot be reached; then nothing has happened either.
+    fn rollback(&mut self) -> Result<()>;
+
+    /// Marks a point in the transaction that [`Writer::rewind`] goes back to.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn save_point(&mut self) -> Result<()>;
+
+    /// Forgets the last save point and keeps what was written since.
+    ///
+    /// # Errors
+    /// A refusal if what was written since would make the commit fail; [`Writer::rewind`] then takes it
+    /// back. Else if the store cannot be written.
+    fn release(&mut self) -> Result<(), WriteError>;
+
+    /// Takes back what was written since the last save point, and forgets it.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn rewind(&mut self) -> Result<()>;
+
+    /// Whether a refusal always comes at once, and leaves nothing behind. Then a single change needs no
+    /// save point.
+    fn refuses_at_once(&self) -> bool;
+
+    /// What became of a document since it was read.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn again(&mut self, table: &Table, document: &Document) -> Result<Again>;
+
+    /// The document with this key, as it is now.
+    ///
+    /// # Errors
+    /// If the store or the document cannot be read.
+    fn current(&mut self, table: &Table, id: &str) -> Result<Option<Document>>;
+
+    /// Gives a document a new body.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
+
+    /// Adds a document. Without an id the store counts one up, where it can.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn insert(&mut self, table: &Table, id: Option<&str>, body: &str) -> Result<(), WriteError>;
+
+    /// Takes a document away.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError>;
+}

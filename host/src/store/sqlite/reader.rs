@@ -1,0 +1,339 @@
+//! Reading pages, and looking documents up.
+
+use std::sync::Arc;
+
+use migration_document::Filter;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+
+use super::codec::{self, Decoded};
+use super::query::{self, Conditions, Planner, Purpose};
+use super::schema::Layout;
+use super::sql::sqlite_error;
+use super::{Layouts, known_layout};
+use crate::ledger::Checkpoint;
+use crate::store::{
+    Advice, Budget, Document, Kind, Page, Place, Range, Reader, Result, StoreError, Table,
+    WriteError,
+};
+
+pub(super) struct SqliteReader {
+    connection: Connection,
+    layouts: Layouts,
+    planner: Planner,
+    advice: Vec<Advice>,
+}
+
+impl SqliteReader {
+    pub fn new(connection: Connection, layouts: Layouts) -> Self {
+        Self {
+            connection,
+            layouts,
+            planner: Planner::default(),
+            advice: Vec::new(),
+        }
+    }
+
+    fn layout(&self, table: &Table) -> Result<Arc<Layout>> {
+        known_layout(&self.layouts, table)
+    }
+}
+
+/// The terms that keep a query within a range of places.
+fn bounds(layout: &Layout, range: Range<'_>) -> Conditions {
+    let mut conditions = Conditions::default();
+    for (place, operator) in [(range.after, ">"), (range.until, "<=")] {
+        let Some(place) = place else {
+            continue;
+        };
+        let columns = layout.place_columns();
+        let marks = vec!["?"; columns.len()].join(", ");
+        conditions
+            .terms
+            .push(format!("({}) {operator} ({marks})", columns.join(", ")));
+        match place {
+            Place::Row(number) => conditions.values.push(Value::Integer(*number)),
+            Place::Key(key) => conditions.values.extend(key.iter().map(codec::bind)),
+        }
+    }
+    conditions
+}
+
+/// Reads one document by its key.
+pub(super) fn by_id(
+    connection: &Connection,
+    layout: &Layout,
+    id: &str,
+) -> Result<Option<Document>> {
+    let Some(key) = codec::key_of_text(layout, id) else {
+        return Ok(None);
+    };
+    let terms = layout
+        .key_columns()
+        .iter()
+        .map(|column| format!("{column} = ?"))
+        .collect();
+    let conditions = Conditions { terms, values: key };
+    let sql = query::select(layout, &[&conditions], &layout.key_columns());
+    let mut found = None;
+    each(
+        connection,
+        layout,
+        &sql,
+        &conditions.values,
+        &Filter::default(),
+        |row| {
+            match row {
+                // A column's collation may take another key for the same.
+                Decoded::Document(document) if document.id == id => found = Some(Ok(document)),
+                Decoded::Unreadable(unreadable) if unreadable.id == id => {
+                    found = Some(Err(unreadable))
+                }
+                _ => return Ok(true),
+            }
+            Ok(false)
+        },
+    )?;
+    match found {
+        None => Ok(None),
+        Some(Ok(document)) => Ok(Some(document)),
+        Some(Err(unreadable)) => Err(StoreError::Unreadable {
+            table: layout.table.name.clone(),
+            id: unreadable.id,
+            failure: unreadable.failure,
+        }),
+    }
+}
+
+/// Reads the rows of a query until `take` says that it has enough.
+fn each(
+    connection: &Connection,
+    layout: &Layout,
+    sql: &str,
+    values: &[Value],
+    filter: &Filter,
+    mut take: impl FnMut(Decoded) -> Result<bool>,
+) -> Result<()> {
+    let doing = || format!("reading table `{}`", layout.table.name);
+    let mut statement = connection
+        .prepare_cached(sql)
+        .map_err(|error| sqlite_error(&doing(), error))?;
+    let mut rows = statement
+        .query(params_from_iter(values))
+        .map_err(|error| sqlite_error(&doing(), error))?;
+    while let Some(row) = rows.next().map_err(|error| sqlite_error(&doing(), error))? {
+        if !take(codec::decode(connection, layout, row, filter)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Reader for SqliteReader {
+    fn begin(&mut self) -> Result<()> {
+        self.connection
+            .execute_batch("BEGIN")
+            .map_err(|error| sqlite_error("starting a snapshot", error))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.connection
+            .execute_batch("COMMIT")
+            .map_err(|error| sqlite_error("ending a snapshot", error))
+    }
+
+    fn page(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        range: Range<'_>,
+        budget: Budget,
+    ) -> Result<Page> {
+        let layout = self.layout(table)?;
+        let doing = || format!("reading table `{}`", layout.table.name);
+        let bounds = bounds(&layout, range);
+        let planned =
+            self.planner
+                .plan(&self.connection, &layout, filter, Purpose::Scan, &bounds)?;
+        let sql = query::select(
+            &layout,
+            &[&bounds, &planned.conditions],
+            &layout.place_columns(),
+        );
+        let mut statement = self
+            .connection
+            .prepare_cached(&sql)
+            .map_err(|error| sqlite_error(&doing(), error))?;
+        let values = bounds.values.iter().chain(&planned.conditions.values);
+        let mut rows = statement
+            .query(params_from_iter(values))
+            .map_err(|error| sqlite_error(&doing(), error))?;
+        let mut page = Page::default();
+        let mut bytes = 0;
+        loop {
+            let Some(row) = rows.next().map_err(|error| sqlite_error(&doing(), error))? else {
+                page.end = true;
+                break;
+            };
+            page.looked_at += 1;
+            let enough = match codec::decode(&self.connection, &layout, row, filter)? {
+                Decoded::Document(document) => {
+                    bytes += document.body.len();
+                    page.last = Some(Checkpoint {
+                        place: document.place.clone(),
+                        id: document.id.clone(),
+                    });
+                    page.documents.push(document);
+                    page.documents.len() + page.unreadable.len() >= budget.documents
+                        || bytes >= budget.bytes
+                }
+                Decoded::Unreadable(unreadable) => {
+                    page.last = Some(Checkpoint {
+                        place: codec::place(&layout, row)?,
+                        id: unreadable.id.clone(),
+                    });
+                    page.unreadable.push((page.documents.len(), unreadable));
+                    page.documents.len() + page.unreadable.len() >= budget.documents
+                }
+                Decoded::Other => {
+                    let enough = page.looked_at >= budget.looked_at as u64;
+                    if enough {
+                        page.last = Some(codec::checkpoint(&layout, row)?);
+                    }
+                    enough
+                }
+            };
+            if enough {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    fn end_of(&mut self, table: &Table) -> Result<Option<Checkpoint>> {
+        let layout = self.layout(table)?;
+        let order: Vec<_> = layout
+            .place_columns()
+            .iter()
+            .map(|column| format!("{column} DESC"))
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {} ORDER BY {} LIMIT 1",
+            layout.select(),
+            layout.from,
+            order.join(", ")
+        );
+        self.connection
+            .query_row(&sql, [], |row| Ok(codec::checkpoint(&layout, row)))
+            .optional()
+            .map_err(|error| sqlite_error("looking for the end of the table", error))?
+            .transpose()
+    }
+
+    fn place_of(&mut self, table: &Table, id: &str) -> Result<Option<Place>> {
+        let layout = self.layout(table)?;
+        match by_id(&self.connection, &layout, id) {
+            Ok(document) => Ok(document.map(|document| document.place)),
+            // A document that cannot be read keeps its key, but tells no place.
+            Err(StoreError::Unreadable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>> {
+        let layout = self.layout(table)?;
+        ids.iter()
+            .map(|id| by_id(&self.connection, &layout, id))
+            .collect()
+    }
+
+    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>> {
+        let layout = self.layout(table)?;
+        let unbounded = Conditions::default();
+        let planned =
+            self.planner
+                .plan(&self.connection, &layout, filter, Purpose::Find, &unbounded)?;
+        if planned.fresh
+            && !planned.indexed
+            && let Some(index) = query::index_for(&layout, filter)
+        {
+            self.advice.push(Advice {
+                message: format!(
+                    "each lookup in `{}` goes over the whole table: no index serves its conditions",
+                    layout.table.name
+                ),
+                hint: index,
+            });
+        }
+        let sql = query::select(&layout, &[&planned.conditions], &layout.key_columns());
+        let mut found = Vec::new();
+        let mut unreadable = None;
+        if limit == 0 {
+            return Ok(found);
+        }
+        each(
+            &self.connection,
+            &layout,
+            &sql,
+            &planned.conditions.values,
+            filter,
+            |row| {
+                match row {
+                    Decoded::Document(document) => found.push(document),
+                    // Whether it meets the conditions cannot be told, so no answer would be right.
+                    Decoded::Unreadable(row) => unreadable = Some(row),
+                    Decoded::Other => {}
+                }
+                Ok(found.len() < limit && unreadable.is_none())
+            },
+        )?;
+        match unreadable {
+            None => Ok(found),
+            Some(row) => Err(StoreError::Unreadable {
+                table: layout.table.name.clone(),
+                id: row.id,
+                failure: row.failure,
+            }),
+        }
+    }
+
+    fn count(&mut self, table: &Table, range: Range<'_>) -> Result<u64> {
+        let layout = self.layout(table)?;
+        let bounds = bounds(&layout, range);
+        let filter = if bounds.terms.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", bounds.terms.join(" AND "))
+        };
+        self.connection
+            .query_row(
+                &format!("SELECT count(*) FROM {}{filter}", layout.from),
+                params_from_iter(&bounds.values),
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|count| u64::try_from(count).unwrap_or_default())
+            .map_err(|error| sqlite_error("counting the documents", error))
+    }
+
+    fn check_update(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        body: &str,
+    ) -> Result<(), WriteError> {
+        let layout = self.layout(table)?;
+        match layout.table.kind {
+            Kind::Document { .. } => Ok(()),
+            Kind::Row => codec::changed_columns(&layout, &document.body, body).map(|_| ()),
+        }
+    }
+
+    fn check_insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError> {
+        let layout = self.layout(table)?;
+        codec::new_row(&layout, Some(id), body).map(|_| ())
+    }
+
+    fn take_advice(&mut self) -> Vec<Advice> {
+        std::mem::take(&mut self.advice)
+    }
+}
