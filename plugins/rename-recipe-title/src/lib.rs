@@ -1,0 +1,49 @@
+//! Copies `title` to `recipeTitle`, so that old and new code can run side by side.
+
+use plugin_sdk::prelude::*;
+
+struct RenameRecipeTitle;
+
+impl Migration for RenameRecipeTitle {
+    fn manifest() -> Manifest {
+        Manifest::new("rename-recipe-title", "recipes")
+            .version(1)
+            .description("Copies title to recipeTitle; both stay while code is moved")
+            .only_if(at("/title").present())
+            .only_if(at("/recipeTitle").missing())
+    }
+
+    fn transform(recipe: &Document, _: &Context) -> Result<Outcome, Failure> {
+        match recipe.raw_at("/title")? {
+            Some(title) => Ok(Edits::new().set("/recipeTitle", title).into()),
+            None => Ok(Outcome::skip("no title")),
+        }
+    }
+}
+
+plugin_sdk::export!(RenameRecipeTitle);
+
+#[cfg(test)]
+mod tests {
+    use plugin_sdk::testing::{Run, Store};
+
+    use super::*;
+
+    #[test]
+    fn the_title_is_copied_as_it_is_spelled() {
+        let mut store = Store::new()
+            .with_raw("recipes", "a", r#"{"title":"Cr\u00eape","n":1.0}"#)
+            .with_raw("recipes", "b", r#"{"title":6.10}"#)
+            .with_raw("recipes", "c", r#"{"title":"old","recipeTitle":"new"}"#)
+            .with_raw("recipes", "d", r#"{"n":1}"#);
+        let report = Run::new().migrate::<RenameRecipeTitle>(&mut store);
+        assert_eq!((report.total, report.updated), (2, 2));
+        let a = r#"{"title":"Cr\u00eape","n":1.0,"recipeTitle":"Cr\u00eape"}"#;
+        assert_eq!(store.raw("recipes", "a"), Some(a));
+        assert_eq!(
+            store.raw("recipes", "b"),
+            Some(r#"{"title":6.10,"recipeTitle":6.10}"#)
+        );
+        assert_eq!(Run::new().migrate::<RenameRecipeTitle>(&mut store).total, 0);
+    }
+}
