@@ -1,5 +1,6 @@
 //! What a person sees while a run goes on. Everything goes to standard error.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub(super) struct Watcher {
     changes: Vec<String>,
     more_changes: u64,
     log_lines: u64,
+    /// Hashes would do, but there are never more texts here than are shown.
+    warnings: HashSet<String>,
 }
 
 impl Watcher {
@@ -48,6 +51,7 @@ impl Watcher {
             changes: Vec::new(),
             more_changes: 0,
             log_lines: 0,
+            warnings: HashSet::new(),
         }
     }
 
@@ -117,6 +121,13 @@ impl Observer for Watcher {
     }
 
     fn logged(&mut self, line: &LogLine) {
+        // Warnings are counted in the report; each text is shown when it comes first.
+        if line.level == Level::Warn
+            && self.log_lines <= SHOWN_LOG_LINES
+            && !self.warnings.insert(line.message.clone())
+        {
+            return;
+        }
         self.log_lines += 1;
         if self.log_lines > SHOWN_LOG_LINES {
             return;

@@ -55,6 +55,14 @@ pub(super) fn summary(report: &Report) -> String {
             count(report.conflicts)
         ));
     }
+    for (warning, number) in report.warnings.iter().take(SHOWN) {
+        let times = if *number == 1 { "time" } else { "times" };
+        line(format!(
+            "The plugin warned {} {times}: {}",
+            count(*number),
+            safe(&short(warning, 400))
+        ));
+    }
     failures(report, &mut line);
     for words in next(report) {
         line(words);

@@ -33,10 +33,11 @@ pub use report::Report;
 
 use apply::{Effect, Scope, Verdict};
 use sink::{Dry, Real, Sink};
+use transform::Transformed;
 
 use crate::ledger::{Checkpoint, DocumentFailure, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
-use crate::plugin::{Plugin, SharedReader, World};
+use crate::plugin::{Level, LogLine, Plugin, SharedReader, World};
 use crate::store::{
     Advice, Again, Budget, Document, Mark, Page, Place, Range, Store, StoreError, Table,
     Unreadable, Writer,
@@ -127,6 +128,8 @@ struct Batch {
     mark: Option<Mark>,
     /// The plugin looked other documents up; what it says may depend on them.
     looked_up: bool,
+    /// What the plugin logged.
+    log: Vec<LogLine>,
     /// How far the page went.
     last: Option<Checkpoint>,
 }
@@ -336,11 +339,12 @@ impl<'a> Runner<'a> {
                 ..Page::default()
             }
         };
-        let (outcomes, looked_up) = self.transform(&page.documents, observer)?;
+        let (transformed, looked_up) = self.transform(&page.documents, observer)?;
         lock(&self.reader).end()?;
         let batch = Batch {
             documents: page.documents,
-            outcomes,
+            outcomes: transformed.outcomes,
+            log: transformed.log,
             unreadable: page.unreadable,
             mark,
             looked_up,
@@ -354,22 +358,16 @@ impl<'a> Runner<'a> {
         &mut self,
         documents: &[Document],
         observer: &mut dyn Observer,
-    ) -> Result<(Vec<Outcome>, bool), RunError> {
+    ) -> Result<(Transformed, bool), RunError> {
         self.world.looked_up.store(false, Ordering::Relaxed);
         let transformed = transform::transform(self.job.plugin, &self.world, documents)?;
-        for line in &transformed.log {
-            observer.logged(line);
-        }
         let advice: Vec<Advice> = lock(&self.reader).take_advice();
         for advice in advice {
             if self.advised.insert(advice.message.clone()) {
                 observer.advised(&advice);
             }
         }
-        Ok((
-            transformed.outcomes,
-            self.world.looked_up.load(Ordering::Relaxed),
-        ))
+        Ok((transformed, self.world.looked_up.load(Ordering::Relaxed)))
     }
 
     /// Counts what a batch would do.
@@ -380,6 +378,10 @@ impl<'a> Runner<'a> {
     ) -> Result<Option<Checkpoint>, RunError> {
         let mut run = self.run.clone();
         let mut failures = Vec::new();
+        count_warnings(&batch.log, &mut run);
+        for line in &batch.log {
+            observer.logged(line);
+        }
         lock(&self.reader).begin()?;
         let reader = Arc::clone(&self.reader);
         let cut = self.apply(
@@ -402,6 +404,7 @@ impl<'a> Runner<'a> {
     ) -> Result<Option<Checkpoint>, RunError> {
         let mut conflicts = 0;
         let mut attempt = 0;
+        let mut log = Vec::new();
         loop {
             writer.begin()?;
             let written = self
@@ -411,12 +414,16 @@ impl<'a> Runner<'a> {
                         return Ok(None);
                     }
                     let batch = std::mem::replace(&mut batch, Batch::empty());
-                    self.write_settled(writer, batch, conflicts).map(Some)
+                    self.write_settled(writer, batch, conflicts, &mut log)
+                        .map(Some)
                 });
             match written {
                 Ok(Some((run, failures, cut))) => {
                     writer.commit()?;
                     self.remember(run, failures);
+                    for line in &log {
+                        observer.logged(line);
+                    }
                     return Ok(cut);
                 }
                 Ok(None) => {
@@ -436,12 +443,15 @@ impl<'a> Runner<'a> {
     fn write_settled(
         &mut self,
         writer: &mut dyn Writer,
-        batch: Batch,
+        mut batch: Batch,
         conflicts: u64,
+        log: &mut Vec<LogLine>,
     ) -> Result<(Run, Vec<DocumentFailure>, Option<Checkpoint>), RunError> {
         let mut run = self.run.clone();
         run.state = RunState::Running;
         run.counters.conflicts += conflicts;
+        *log = std::mem::take(&mut batch.log);
+        count_warnings(log, &mut run);
         let mut failures = Vec::new();
         let cut = self.apply(&mut Real::new(writer), batch, &mut run, &mut failures)?;
         writer.save_run(&mut run)?;
@@ -494,6 +504,7 @@ impl<'a> Runner<'a> {
             mark: batch.mark,
             looked_up: batch.looked_up,
             last: batch.last.take(),
+            log: std::mem::take(&mut batch.log),
             ..Batch::empty()
         };
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
@@ -536,9 +547,10 @@ impl<'a> Runner<'a> {
     /// Has a batch transformed again, in a snapshot of its own.
     fn again(&mut self, batch: &mut Batch, observer: &mut dyn Observer) -> Result<(), RunError> {
         lock(&self.reader).begin()?;
-        let (outcomes, looked_up) = self.transform(&batch.documents, observer)?;
+        let (transformed, looked_up) = self.transform(&batch.documents, observer)?;
         lock(&self.reader).end()?;
-        batch.outcomes = outcomes;
+        batch.outcomes = transformed.outcomes;
+        batch.log = transformed.log;
         batch.looked_up = looked_up;
         Ok(())
     }
@@ -627,8 +639,15 @@ impl Batch {
             unreadable: Vec::new(),
             mark: None,
             looked_up: false,
+            log: Vec::new(),
             last: None,
         }
+    }
+}
+
+fn count_warnings(log: &[LogLine], run: &mut Run) {
+    for line in log.iter().filter(|line| line.level == Level::Warn) {
+        run.counters.warn(&line.message);
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Report {
     pub conflicts: u64,
     /// How often each reason to skip was given.
     pub skip_reasons: BTreeMap<String, u64>,
+    /// How often the plugin logged each warning.
+    pub warnings: BTreeMap<String, u64>,
     /// The first failures, up to [`crate::ledger::SHOWN_FAILURES`].
     pub errors: Vec<ReportedFailure>,
     /// How long this process worked on it.
@@ -81,6 +83,7 @@ impl Report {
             deleted: counters.deleted,
             conflicts: counters.conflicts,
             skip_reasons: counters.skip_reasons,
+            warnings: counters.warnings,
             errors: failures.into_iter().map(ReportedFailure::from).collect(),
             // Microseconds are more than anyone wants to read.
             seconds: (time.as_secs_f64() * 1e3).round() / 1e3,

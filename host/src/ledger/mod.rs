@@ -13,13 +13,13 @@ use crate::store::{Place, Result};
 /// How many failures a report shows. All of them are in the ledger.
 pub const SHOWN_FAILURES: usize = 100;
 
-/// How many different reasons to skip are counted by name. Further ones are counted together, as
-/// [`OTHER_REASONS`]: a plugin may make up a reason for each document, and memory must not grow with
-/// the table.
-pub const COUNTED_REASONS: usize = 100;
+/// How many different texts of a plugin are counted by themselves: reasons to skip, warnings. Further
+/// ones are counted together, as [`OTHERS`]: a plugin may make up a text for each document, and memory
+/// must not grow with the table.
+pub const COUNTED_TEXTS: usize = 100;
 
-/// The name under which skips are counted once there are too many reasons.
-pub const OTHER_REASONS: &str = "(other reasons)";
+/// The name under which texts are counted once there are too many.
+pub const OTHERS: &str = "(others)";
 
 /// The number of a run: counted up by the store, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,17 +131,34 @@ pub struct Counters {
     pub conflicts: u64,
     /// How often each reason to skip was given.
     pub skip_reasons: BTreeMap<String, u64>,
+    /// How often the plugin logged each warning.
+    pub warnings: BTreeMap<String, u64>,
 }
 
 impl Counters {
     /// Counts a skip.
     pub fn skip(&mut self, reason: &str) {
         self.skipped += 1;
-        let known =
-            self.skip_reasons.contains_key(reason) || self.skip_reasons.len() < COUNTED_REASONS;
-        let reason = if known { reason } else { OTHER_REASONS };
-        *self.skip_reasons.entry(reason.to_owned()).or_default() += 1;
+        count(&mut self.skip_reasons, reason);
     }
+
+    /// Counts a warning that the plugin logged.
+    pub fn warn(&mut self, message: &str) {
+        count(&mut self.warnings, message);
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, text: &str) {
+    if let Some(count) = counts.get_mut(text) {
+        *count += 1;
+        return;
+    }
+    let text = if counts.len() < COUNTED_TEXTS {
+        text
+    } else {
+        OTHERS
+    };
+    *counts.entry(text.to_owned()).or_default() += 1;
 }
 
 /// A document that failed.
@@ -188,15 +205,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_beyond_the_limit_are_counted_together() {
+    fn texts_beyond_the_limit_are_counted_together() {
         let mut counters = Counters::default();
-        for number in 0..COUNTED_REASONS + 5 {
+        for number in 0..COUNTED_TEXTS + 5 {
             counters.skip(&format!("reason {number}"));
         }
         counters.skip("reason 0");
         assert_eq!(counters.skipped, 106);
         assert_eq!(counters.skip_reasons["reason 0"], 2);
-        assert_eq!(counters.skip_reasons[OTHER_REASONS], 5);
+        assert_eq!(counters.skip_reasons[OTHERS], 5);
         assert_eq!(counters.skip_reasons.values().sum::<u64>(), 106);
     }
 

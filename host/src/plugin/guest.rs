@@ -6,7 +6,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::limits::Limits;
+use super::limits::{Limit, Limits};
 use super::wasi;
 use super::world::{Log, Lookups, World};
 
@@ -16,13 +16,17 @@ pub(super) struct Guest {
     pub limits: Limits,
     pub memory: MemoryAccount,
     pub lookups: Lookups,
+    /// How many documents the call is for.
+    pub documents: usize,
+    /// The limit that ended the call, where one did.
+    pub exceeded: Option<Limit>,
     pub log: Log,
     wasi: WasiCtx,
     resources: ResourceTable,
 }
 
 impl Guest {
-    pub fn new(world: Arc<World>, limits: &Limits) -> Self {
+    pub fn new(world: Arc<World>, limits: &Limits, documents: usize) -> Self {
         let mut resources = ResourceTable::new();
         // No guest needs many streams; each costs the host memory.
         resources.set_max_capacity(1_000);
@@ -36,6 +40,8 @@ impl Guest {
                 refused: false,
             },
             lookups: Lookups::new(limits),
+            documents,
+            exceeded: None,
             log: Log::default(),
             resources,
         }

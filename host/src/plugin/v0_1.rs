@@ -18,6 +18,10 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "migration",
+        imports: {
+            "migration:plugin/lookup.get-many": trappable,
+            "migration:plugin/lookup.find-many": trappable,
+        },
     });
 }
 
@@ -52,7 +56,7 @@ impl Linked {
     /// Asks the plugin what it is.
     pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
         let world = std::sync::Arc::new(World::empty());
-        let called = self.call(world, limits, limits.call_time(1), |plugin, store| {
+        let called = self.call(world, limits, 1, |plugin, store| {
             plugin.migration_plugin_transform().call_describe(store)
         })?;
         Ok(manifest(called.value))
@@ -72,8 +76,7 @@ impl Linked {
                 body: document.body.clone(),
             })
             .collect();
-        let time = limits.call_time(documents.len());
-        let called = self.call(world, limits, time, |plugin, store| {
+        let called = self.call(world, limits, documents.len(), |plugin, store| {
             plugin
                 .migration_plugin_transform()
                 .call_transform(store, &batch)
@@ -93,10 +96,11 @@ impl Linked {
         &self,
         world: std::sync::Arc<World>,
         limits: &Limits,
-        time: (&'static str, Duration),
+        documents: usize,
         call: impl FnOnce(&bindings::Migration, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Called<T>, CallError> {
-        let mut store = Store::new(&self.engine, Guest::new(world, limits));
+        let time = limits.call_time(documents);
+        let mut store = Store::new(&self.engine, Guest::new(world, limits, documents));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(limits.returned_bytes);
         store.epoch_deadline_trap();
@@ -130,6 +134,9 @@ fn call_error(error: &wasmtime::Error, guest: Guest, time: (&'static str, Durati
     if trap == Some(&Trap::Interrupt) {
         return CallError::Time(Limit::time(time.0, time.1));
     }
+    if let Some(limit) = guest.exceeded {
+        return CallError::Limit(limit);
+    }
     if guest.memory.refused {
         let limit = u64::try_from(limits.instance_memory).unwrap_or(u64::MAX);
         return CallError::Limit(Limit::bytes("instance-memory", limit));
@@ -160,12 +167,9 @@ impl lookup::Host for Guest {
         &mut self,
         table: String,
         ids: Vec<String>,
-    ) -> Result<Vec<Option<types::Document>>, lookup::Error> {
-        let found = self
-            .lookups
-            .get(&self.world, &table, &ids)
-            .map_err(lookup_error)?;
-        Ok(found.into_iter().map(|found| found.map(document)).collect())
+    ) -> wasmtime::Result<Result<Vec<Option<types::Document>>, lookup::Error>> {
+        let found = self.lookups.get(&self.world, &table, &ids);
+        self.answer(found.map(|found| found.into_iter().map(|found| found.map(document)).collect()))
     }
 
     fn find_many(
@@ -173,20 +177,39 @@ impl lookup::Host for Guest {
         table: String,
         queries: Vec<Vec<types::Condition>>,
         limit: u32,
-    ) -> Result<Vec<Vec<types::Document>>, lookup::Error> {
+    ) -> wasmtime::Result<Result<Vec<Vec<types::Document>>, lookup::Error>> {
         let queries: Vec<Vec<_>> = queries
             .into_iter()
             .map(|query| query.into_iter().map(condition).collect())
             .collect();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let found = self
-            .lookups
-            .find(&self.world, &table, &queries, limit)
-            .map_err(lookup_error)?;
-        Ok(found
-            .into_iter()
-            .map(|found| found.into_iter().map(document).collect())
-            .collect())
+        let found = self.lookups.find(&self.world, &table, &queries, limit);
+        self.answer(found.map(|found| {
+            found
+                .into_iter()
+                .map(|found| found.into_iter().map(document).collect())
+                .collect()
+        }))
+    }
+}
+
+impl Guest {
+    /// Hands the answer of a lookup to the plugin.
+    ///
+    /// A limit that a whole batch has hit together ends the call: smaller batches may stay below it, and
+    /// what becomes of a document must not depend on its neighbours. A document alone is told.
+    fn answer<T>(
+        &mut self,
+        found: Result<T, LookupError>,
+    ) -> wasmtime::Result<Result<T, lookup::Error>> {
+        match found {
+            Err(LookupError::Limit(limit)) if self.documents > 1 => {
+                let error = wasmtime::Error::msg(limit.to_string());
+                self.exceeded = Some(limit);
+                Err(error)
+            }
+            found => Ok(found.map_err(lookup_error)),
+        }
     }
 }
 
