@@ -7,7 +7,7 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             error.print();
-            ExitCode::FAILURE
+            ExitCode::from(error.status())
         }
     }
 }

@@ -16,6 +16,7 @@ use super::show::safe;
 pub struct CommandError {
     message: String,
     hints: Vec<String>,
+    status: u8,
 }
 
 impl CommandError {
@@ -24,7 +25,22 @@ impl CommandError {
         Self {
             message: message.to_string(),
             hints: Vec::new(),
+            status: 1,
         }
+    }
+
+    /// A command line that asks for what makes no sense.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self {
+            status: 2,
+            ..Self::new(message)
+        }
+    }
+
+    /// The exit status of the process: 2 for wrong usage, else 1.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        self.status
     }
 
     /// Adds what to do next.
@@ -83,7 +99,7 @@ impl From<StoreError> for CommandError {
                 made.hint("check the path; an encrypted database looks like this, too")
             }
             StoreError::Damaged { .. } => made.hint(
-                "nothing was changed; restore a backup, or ask `sqlite3 FILE 'PRAGMA integrity_check'` what is left",
+                "nothing of the batch in hand was kept; restore a backup, or ask `sqlite3 FILE 'PRAGMA integrity_check'` what is left",
             ),
             StoreError::Locked => made.hint(
                 "find the process that keeps a transaction open, or wait longer with --lock-timeout 60s",
@@ -161,6 +177,13 @@ impl From<RunError> for CommandError {
             RunError::NoSecret { variable, .. } => {
                 made.hint(format!("set {variable} in the environment of this command"))
             }
+            RunError::Busy { .. } => made.hint(
+                "wait for it with --wait, look at it with `host show`, or end it with `host cancel`",
+            ),
+            RunError::TakenOver { .. } => made.hint("look at it with `host show`"),
+            RunError::Lost | RunError::Undo(_) => made,
+            RunError::NoRun(_) => made.hint("`host runs` lists them"),
+            RunError::NotUndoable { .. } => made,
             RunError::Unfinished { .. } => made.hint(
                 "go on with the same plugin and parameters, or begin anew with --restart; what the unfinished run changed stays changed",
             ),

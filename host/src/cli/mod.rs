@@ -1,8 +1,11 @@
 //! The command line: one file for each subcommand, and how results are shown.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -14,15 +17,22 @@ mod import;
 mod inspect;
 mod limits;
 mod new;
+mod pace;
 mod progress;
+mod quarantine;
 mod run;
+mod runs;
 mod show;
+mod show_run;
+mod steer;
 mod summary;
 mod tables;
+mod undo;
 
 pub use error::CommandError;
 
 use crate::config::{File, LOCK_TIMEOUT};
+use crate::ledger::Request;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Address, Store};
 
@@ -61,6 +71,7 @@ const HELP: &str =
   host run plugin.wasm --store sqlite:app.db --dry-run   what it would do
   host run plugin.wasm --store sqlite:app.db             do it
   host import --store sqlite:app.db --table users users.jsonl --key _id
+  host undo 7 --store sqlite:app.db                      take run 7 back
   host new my-migration --lang rust                      write one",
     after_help = "Exit status:
   0  all documents handled
@@ -84,6 +95,16 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Inspect(inspect::Arguments),
+    Runs(runs::Arguments),
+    Show(show_run::Arguments),
+    /// Lets a run wait after the batch in hand
+    Pause(steer::Arguments),
+    /// Lets a paused run go on
+    Resume(steer::Arguments),
+    /// Ends a run for good after the batch in hand
+    Cancel(steer::Arguments),
+    Quarantine(quarantine::Arguments),
+    Undo(undo::Arguments),
     Tables(tables::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
@@ -113,7 +134,7 @@ enum Missing {
 impl StoreArguments {
     fn address(&self, file: &File) -> Result<Address, CommandError> {
         let address = self.store.as_ref().or(file.store.as_ref()).ok_or_else(|| {
-            CommandError::new("no store was named").hint(
+            CommandError::usage("no store was named").hint(
                 "name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml",
             )
         })?;
@@ -152,6 +173,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, C
     let ending = match arguments.command {
         Command::Run(arguments) => arguments.run(&file?)?,
         Command::Inspect(arguments) => arguments.run()?,
+        Command::Runs(arguments) => arguments.run(&file?)?,
+        Command::Show(arguments) => arguments.run(&file?)?,
+        Command::Pause(arguments) => arguments.run(&file?, Some(Request::Pause))?,
+        Command::Resume(arguments) => arguments.run(&file?, None)?,
+        Command::Cancel(arguments) => arguments.run(&file?, Some(Request::Cancel))?,
+        Command::Quarantine(arguments) => arguments.run(&file?)?,
+        Command::Undo(arguments) => arguments.run(&file?)?,
         Command::Tables(arguments) => arguments.run(&file?)?,
         Command::Import(arguments) => arguments.run(&file?)?,
         Command::Export(arguments) => arguments.run(&file?)?,
@@ -159,6 +187,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, C
         Command::Completions(arguments) => arguments.run(&mut Arguments::command())?,
     };
     Ok(ending.into())
+}
+
+/// The first Ctrl-C or SIGTERM ends the run after the batch in hand, the second one at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, CommandError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // A transaction in hand is taken back by the store when it is opened next.
+            std::process::exit(130);
+        }
+        let _ = writeln!(
+            io::stderr(),
+            "\nending after the batch in hand; once more ends at once"
+        );
+    })
+    .map_err(|error| CommandError::new(format!("signals cannot be caught: {error}")))?;
+    Ok(stop)
 }
 
 #[cfg(test)]

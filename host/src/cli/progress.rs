@@ -141,6 +141,14 @@ impl Observer for Watcher {
         self.line(&format!("plugin {level}: {}", safe(&line.message)));
     }
 
+    fn paused(&mut self, paused: bool) {
+        self.line(if paused {
+            "paused; `host resume` lets it go on"
+        } else {
+            "going on"
+        });
+    }
+
     fn advised(&mut self, advice: &Advice) {
         let label = console::style("warning:").for_stderr().yellow().bold();
         self.line(&format!(

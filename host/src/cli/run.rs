@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::limits::LimitArguments;
+use super::pace::PaceArguments;
 use super::progress::Watcher;
 use super::show::count;
 use super::summary::summary;
 use super::tables::Format;
-use super::{CommandError, Ending, HELP, Missing, StoreArguments};
+use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
-use crate::engine::{self, BATCH_SIZE, Grant, Job, RunError};
+use crate::engine::{self, Grant, Job, RunError};
 use crate::ledger::RunState;
 use crate::plugin::Plugin;
 
@@ -62,17 +61,16 @@ pub(super) struct Arguments {
     #[arg(long)]
     dry_run: bool,
 
-    /// Ends after so many documents
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-
-    /// Documents in one transaction [default: 1000]
-    #[arg(long, value_name = "N", env = "HOST_BATCH_SIZE", value_parser = at_least_one)]
-    batch_size: Option<usize>,
-
     /// Begins anew where an earlier run is unfinished
     #[arg(long)]
     restart: bool,
+
+    /// Waits while another process works on the table, instead of refusing
+    #[arg(long)]
+    wait: bool,
+
+    #[command(flatten)]
+    pace: PaceArguments,
 
     /// How to show the report; progress goes to standard error
     #[arg(long, value_enum, default_value_t, env = "HOST_FORMAT")]
@@ -80,13 +78,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     limits: LimitArguments,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a number from 1 on".into()),
-        Ok(number) => Ok(number),
-    }
 }
 
 /// Reads `name=value`.
@@ -109,12 +100,13 @@ impl Arguments {
         let mut parameters = BTreeMap::new();
         for (name, value) in self.param {
             if parameters.insert(name.clone(), value).is_some() {
-                return Err(CommandError::new(format!(
+                return Err(CommandError::usage(format!(
                     "the parameter `{name}` is given twice"
                 )));
             }
         }
         let granted = granted(self.allow, &file.run.allow)?;
+        let pace = self.pace.pace(&file.run);
         let plugin = Plugin::load(&self.plugin, &self.limits.limits())?;
         let store = self.store.open(file, Missing::Refuse)?;
         let stop = stop_on_signals()?;
@@ -126,12 +118,9 @@ impl Arguments {
             parameters,
             secrets: &secret,
             dry_run: self.dry_run,
-            limit: self.limit,
-            batch_size: self
-                .batch_size
-                .or(file.run.batch_size)
-                .unwrap_or(BATCH_SIZE),
             restart: self.restart,
+            wait: self.wait,
+            pace,
             stop: &stop,
         };
         let mut watcher = Watcher::new();
@@ -155,7 +144,7 @@ impl Arguments {
             }
         }
         Ok(match report.state {
-            RunState::Interrupted => Ending::Interrupted,
+            RunState::Interrupted | RunState::Cancelled => Ending::Interrupted,
             _ if report.failed > 0 => Ending::SomeFailed,
             _ => Ending::Done,
         })
@@ -190,24 +179,6 @@ fn secret(name: &str) -> Result<String, RunError> {
         name: name.into(),
         variable,
     })
-}
-
-/// The first Ctrl-C or SIGTERM ends the run after the batch in hand, the second one at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, CommandError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            // A transaction in hand is taken back by the store when it is opened next.
-            std::process::exit(130);
-        }
-        let _ = writeln!(
-            io::stderr(),
-            "\nending after the batch in hand; once more ends at once"
-        );
-    })
-    .map_err(|error| CommandError::new(format!("signals cannot be caught: {error}")))?;
-    Ok(stop)
 }
 
 #[cfg(test)]

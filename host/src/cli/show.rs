@@ -44,6 +44,12 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
+/// A moment in milliseconds since the Unix epoch, as RFC 3339 writes it.
+pub(super) fn time(milliseconds: u64) -> String {
+    let moment = std::time::UNIX_EPOCH + std::time::Duration::from_millis(milliseconds);
+    humantime::format_rfc3339_seconds(moment).to_string()
+}
+
 /// Rows in columns as wide as they need to be. `right` tells which columns hold numbers.
 pub(super) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
     let width = |column: usize| {

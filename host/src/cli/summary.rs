@@ -114,12 +114,18 @@ fn next(report: &Report) -> Vec<String> {
     let mut words = Vec::new();
     match report.state {
         RunState::Interrupted => {
+            if let Some(why) = &report.why {
+                words.push(format!("It ended before its end: {why}."));
+            }
             words.push("Next: the same command goes on from here.".into());
         }
         RunState::Limited => {
             words.push("Next: the same command does the documents that follow; without --limit, all of them.".into());
         }
-        RunState::Running | RunState::Finished | RunState::Failed => {}
+        RunState::Sampled => {
+            words.push("Next: look at what became of the sample; without --sample the same command does the rest.".into());
+        }
+        _ => {}
     }
     if report.dry_run {
         words.push("Nothing was written. Next: the same command without --dry-run.".into());

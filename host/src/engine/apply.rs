@@ -37,8 +37,8 @@ pub(super) enum Verdict {
 pub(super) struct Effect {
     pub verdict: Verdict,
     pub inserted: u64,
-    /// Other documents of the run's own table that were changed.
-    pub touched: Vec<String>,
+    /// Other documents of the run's own table were changed.
+    pub changes_own: bool,
 }
 
 impl Effect {
@@ -46,7 +46,7 @@ impl Effect {
         Self {
             verdict,
             inserted: 0,
-            touched: Vec::new(),
+            changes_own: false,
         }
     }
 
@@ -137,7 +137,7 @@ impl Work<'_> {
             Change::Delete(at) => {
                 let (table, other) = self.other(&at)?;
                 self.sink.delete(&table, &other)?;
-                self.touched(&table, &other.id);
+                self.touched(&table);
                 Ok(())
             }
         }
@@ -196,7 +196,7 @@ impl Work<'_> {
         if other.body != body {
             keeps_key(table, &other.id, &other.body, body)?;
             self.sink.update(table, other, body)?;
-            self.touched(table, &other.id);
+            self.touched(table);
         }
         Ok(())
     }
@@ -230,17 +230,17 @@ impl Work<'_> {
         };
         self.sink.insert(&table, &id, body)?;
         self.effect.inserted += 1;
-        self.touched(&table, &id);
+        self.touched(&table);
         Ok(())
     }
 
     /// A change of another document makes an update of the one at hand, too.
-    fn touched(&mut self, table: &Arc<Table>, id: &str) {
+    fn touched(&mut self, table: &Arc<Table>) {
         if self.effect.verdict != Verdict::Deleted {
             self.effect.verdict = Verdict::Updated;
         }
         if table.name == self.scope.table.name {
-            self.effect.touched.push(id.to_owned());
+            self.effect.changes_own = true;
         }
     }
 
@@ -298,6 +298,13 @@ fn replaced(old: &str, new: &str) -> Result<String, WriteError> {
 /// In a document table the key has a column of its own; where the body repeats it under that column's
 /// name, the two must stay the same.
 fn keeps_key(table: &Table, id: &str, before: &str, after: &str) -> Result<(), WriteError> {
+    if table.kind == Kind::Row && !after.trim_start().starts_with('{') {
+        return Err(WriteError::refused(
+            "not-a-row",
+            "the document of a row table is an object with a field for each column",
+            None,
+        ));
+    }
     for name in table.key_names() {
         let at = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         let value = |body| json::get(body, &at).ok().flatten();

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::grants::Grant;
 use crate::ledger::RunId;
+use crate::ledger::undo::BadLog;
 use crate::plugin::CallError;
 use crate::store::StoreError;
 
@@ -45,6 +46,45 @@ pub enum RunError {
         name: String,
         /// Where its value is looked for.
         variable: String,
+    },
+    /// Another process works on the table.
+    #[error(
+        "run {run} of `{migration}` is working on table `{table}` (process {process} on {machine})"
+    )]
+    Busy {
+        /// Its run.
+        run: RunId,
+        /// Its migration.
+        migration: String,
+        /// The table.
+        table: String,
+        /// Where it runs.
+        machine: String,
+        /// Its process.
+        process: u32,
+    },
+    /// Another process has gone on with the run, because this one gave no sign of life.
+    #[error("another process has taken over run {run}")]
+    TakenOver {
+        /// The run.
+        run: RunId,
+    },
+    /// A thread of the host ended before its work did.
+    #[error("a worker of the host ended unexpectedly; nothing of the batch in hand was kept")]
+    Lost,
+    /// The undo log cannot be written, or read.
+    #[error(transparent)]
+    Undo(#[from] BadLog),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// The run cannot be taken back as it stands.
+    #[error("run {run} cannot be undone: {why}")]
+    NotUndoable {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        why: String,
     },
     /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
     #[error(

@@ -23,6 +23,9 @@ pub trait Observer {
     /// The plugin wrote a line. What it says is not trusted.
     fn logged(&mut self, _line: &LogLine) {}
 
+    /// The run waits until it is resumed, or goes on again.
+    fn paused(&mut self, _paused: bool) {}
+
     /// The store noticed something, for the first time.
     fn advised(&mut self, _advice: &Advice) {}
 }

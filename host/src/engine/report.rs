@@ -42,6 +42,9 @@ pub struct Report {
     pub errors: Vec<ReportedFailure>,
     /// How long this process worked on it.
     pub seconds: f64,
+    /// Why it ended before its end, where nobody asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A failure in a report.
@@ -67,6 +70,7 @@ impl Report {
         dry_run: bool,
         failures: Vec<DocumentFailure>,
         time: Duration,
+        why: Option<String>,
     ) -> Self {
         let counters = run.counters.clone();
         Self {
@@ -86,6 +90,7 @@ impl Report {
             warnings: counters.warnings,
             errors: failures.into_iter().map(ReportedFailure::from).collect(),
             // Microseconds are more than anyone wants to read.
+            why,
             seconds: (time.as_secs_f64() * 1e3).round() / 1e3,
         }
     }

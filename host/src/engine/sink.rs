@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::observer::{Change, Observer};
+use crate::ledger::undo::{Entry, Taken, hash};
 use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
-use crate::store::{Document, Format, Place, Result, StoreError, Table, WriteError, Writer};
+use crate::store::{Again, Document, Format, Place, Result, StoreError, Table, WriteError, Writer};
 
 /// What changes are made against. A dry run and a real one take the same road up to here.
 pub(super) trait Sink {
@@ -14,15 +15,22 @@ pub(super) trait Sink {
     fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
     fn insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError>;
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError>;
+    /// Whether a document is still what was read, as far as this run's own changes go.
+    fn is_still(&mut self, table: &Table, document: &Document) -> Result<bool>;
+    /// Whether changes have changed more than they were to: see [`Writer::has_rippled`].
+    fn has_rippled(&self) -> bool;
     /// Changes until [`Sink::keep`] or [`Sink::forget`] belong together.
     fn together(&mut self, several: bool) -> Result<()>;
     fn keep(&mut self) -> Result<(), WriteError>;
     fn forget(&mut self) -> Result<()>;
 }
 
-/// Writes into the store, within the transaction in hand.
+/// Writes into the store, within the transaction in hand, and notes the way back.
 pub(super) struct Real<'a> {
     writer: &'a mut dyn Writer,
+    undo: Vec<Entry>,
+    /// What the document in hand has done so far.
+    pending: Vec<Entry>,
     saved: bool,
 }
 
@@ -30,8 +38,24 @@ impl<'a> Real<'a> {
     pub fn new(writer: &'a mut dyn Writer) -> Self {
         Self {
             writer,
+            undo: Vec::new(),
+            pending: Vec::new(),
             saved: false,
         }
+    }
+
+    /// The way back from everything that was kept.
+    pub fn into_undo(self) -> Vec<Entry> {
+        self.undo
+    }
+
+    fn note(&mut self, table: &Table, id: &str, place: Option<&Place>, change: Taken) {
+        self.pending.push(Entry {
+            table: table.name.clone(),
+            id: id.into(),
+            place: place.cloned(),
+            change,
+        });
     }
 }
 
@@ -51,15 +75,33 @@ impl Sink for Real<'_> {
     }
 
     fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
-        self.writer.update(table, document, body)
+        self.writer.update(table, document, body)?;
+        let change = Taken::updated(&document.body, body);
+        self.note(table, &document.id, Some(&document.place), change);
+        Ok(())
     }
 
     fn insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError> {
-        self.writer.insert(table, Some(id), body)
+        self.writer.insert(table, Some(id), body)?;
+        // The store may add to what it was given: defaults, generated columns.
+        let now = self.current(table, id)?.map_or(0, |now| hash(&now.body));
+        self.note(table, id, None, Taken::Inserted { now });
+        Ok(())
     }
 
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError> {
-        self.writer.delete(table, document)
+        self.writer.delete(table, document)?;
+        let change = Taken::deleted(&document.body, document.format);
+        self.note(table, &document.id, Some(&document.place), change);
+        Ok(())
+    }
+
+    fn is_still(&mut self, table: &Table, document: &Document) -> Result<bool> {
+        Ok(self.writer.again(table, document)? == Again::Same)
+    }
+
+    fn has_rippled(&self) -> bool {
+        self.writer.has_rippled()
     }
 
     fn together(&mut self, several: bool) -> Result<()> {
@@ -75,10 +117,12 @@ impl Sink for Real<'_> {
             self.writer.release()?;
             self.saved = false;
         }
+        self.undo.append(&mut self.pending);
         Ok(())
     }
 
     fn forget(&mut self) -> Result<()> {
+        self.pending.clear();
         if self.saved {
             self.writer.rewind()?;
             self.saved = false;
@@ -181,6 +225,14 @@ impl Sink for Dry<'_> {
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError> {
         self.pend(table, &document.id, Some(document), None);
         Ok(())
+    }
+
+    fn is_still(&mut self, _table: &Table, _document: &Document) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn has_rippled(&self) -> bool {
+        false
     }
 
     fn together(&mut self, _several: bool) -> Result<()> {

@@ -1,19 +1,10 @@
 //! Having a batch transformed, and finding the document at which a plugin trapped.
 
-use std::sync::Arc;
-
 use migration_document::{Failure, Outcome};
 
 use super::error::RunError;
-use crate::plugin::{CallError, LogLine, Plugin, World};
+use crate::plugin::{Answer, CallError, Plugin, World};
 use crate::store::Document;
-
-/// One outcome for each document, and what the plugin logged on the way.
-#[derive(Debug, Default)]
-pub(super) struct Transformed {
-    pub outcomes: Vec<Outcome>,
-    pub log: Vec<LogLine>,
-}
 
 /// Has documents transformed. A trap takes down the whole call, so the batch is halved until the
 /// document that traps is alone; that one fails, and the others get their outcomes.
@@ -22,10 +13,10 @@ pub(super) struct Transformed {
 /// up again. Its documents are called one by one, which costs an instance for each.
 pub(super) fn transform(
     plugin: &Plugin,
-    world: &Arc<World>,
+    world: &World,
     documents: &[Document],
-) -> Result<Transformed, RunError> {
-    let mut transformed = Transformed::default();
+) -> Result<Answer, RunError> {
+    let mut transformed = Answer::default();
     if let Some(first) = documents.first() {
         halve(
             &|part| plugin.transform(world, part),
@@ -41,17 +32,18 @@ pub(super) fn transform(
     Ok(transformed)
 }
 
-type Call<'c> = dyn Fn(&[Document]) -> Result<(Vec<Outcome>, Vec<LogLine>), CallError> + 'c;
+type Call<'c> = dyn Fn(&[Document]) -> Result<Answer, CallError> + 'c;
 
 fn halve(
     call: &Call<'_>,
     documents: &[Document],
-    transformed: &mut Transformed,
+    transformed: &mut Answer,
 ) -> Result<(), CallError> {
     let error = match call(documents) {
-        Ok((outcomes, log)) => {
-            transformed.outcomes.extend(outcomes);
-            transformed.log.extend(log);
+        Ok(answer) => {
+            transformed.outcomes.extend(answer.outcomes);
+            transformed.log.extend(answer.log);
+            transformed.asked.extend(answer.asked);
             return Ok(());
         }
         Err(error) => error,
@@ -96,6 +88,13 @@ mod tests {
             .collect()
     }
 
+    fn outcomes(outcomes: impl IntoIterator<Item = Outcome>) -> Answer {
+        Answer {
+            outcomes: outcomes.into_iter().collect(),
+            ..Answer::default()
+        }
+    }
+
     proptest! {
         #[test]
         fn only_the_documents_that_trap_fail(
@@ -108,9 +107,9 @@ mod tests {
                 if part.iter().any(|document| poison.contains(&document.id.parse().unwrap())) {
                     return Err(CallError::Trap("unreachable".into()));
                 }
-                Ok((part.iter().map(|document| Outcome::Skip(document.id.clone())).collect(), Vec::new()))
+                Ok(outcomes(part.iter().map(|document| Outcome::Skip(document.id.clone()))))
             };
-            let mut transformed = Transformed::default();
+            let mut transformed = Answer::default();
             halve(&call, &documents(count), &mut transformed).unwrap();
             prop_assert_eq!(transformed.outcomes.len(), count);
             for (number, outcome) in transformed.outcomes.iter().enumerate() {
@@ -133,11 +132,11 @@ mod tests {
         let call = |part: &[Document]| {
             calls.set(calls.get() + 1);
             match part {
-                [one] if one.id != "5" => Ok((vec![Outcome::Delete], Vec::new())),
+                [one] if one.id != "5" => Ok(outcomes([Outcome::Delete])),
                 _ => Err(CallError::Time(limit.clone())),
             }
         };
-        let mut transformed = Transformed::default();
+        let mut transformed = Answer::default();
         halve(&call, &documents(64), &mut transformed).unwrap();
         assert_eq!(calls.get(), 1 + 64);
         let failed = |outcome: &Outcome| matches!(outcome, Outcome::Fail(_));
@@ -160,6 +159,6 @@ mod tests {
                 found: 0,
             })
         };
-        assert!(halve(&call, &documents(8), &mut Transformed::default()).is_err());
+        assert!(halve(&call, &documents(8), &mut Answer::default()).is_err());
     }
 }

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+pub mod lease;
+pub mod undo;
+
 use migration_document::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +58,77 @@ pub struct Run {
     pub until: Option<Checkpoint>,
     /// What was counted.
     pub counters: Counters,
+    /// Who began it: `user@machine`.
+    pub by: String,
+    /// When it came to its end, in milliseconds since the Unix epoch.
+    pub ended: Option<u64>,
+    /// The process that works on it; None when none does.
+    pub lease: Option<Lease>,
+    /// How it goes.
+    pub pace: Pace,
+}
+
+/// A process's claim to a table: nobody else migrates it meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The process.
+    pub holder: Holder,
+    /// When the claim ends unless it is renewed, in milliseconds since the Unix epoch.
+    pub until: u64,
+}
+
+/// A process, told apart from all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The machine's name.
+    pub machine: String,
+    /// The process's number there.
+    pub process: u32,
+    /// When the process began, as its machine counts; tells it from a later one of the same number.
+    pub since: u64,
+}
+
+/// How a run goes: for those who watch it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pace {
+    /// Documents looked at, whether they met the filter or not.
+    pub looked_at: u64,
+    /// Documents to be looked at, as counted when the run began.
+    pub to_look_at: Option<u64>,
+    /// How long processes have worked on it, in milliseconds.
+    pub worked: u64,
+    /// The longest time that a batch held the write lock, in milliseconds.
+    pub longest_lock: u64,
+}
+
+/// What another process asks of the one that works on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Wait after the batch in hand.
+    Pause,
+    /// End after the batch in hand, for good.
+    Cancel,
+}
+
+impl Request {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// The request of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Pause, Self::Cancel]
+            .into_iter()
+            .find(|request| request.name() == name)
+    }
 }
 
 /// How a run stands.
@@ -63,41 +137,70 @@ pub struct Run {
 pub enum RunState {
     /// Batches are being worked on, or the process died.
     Running,
+    /// It waits until it is resumed.
+    Paused,
     /// It was told to end before the table did; the same command goes on with it.
     Interrupted,
     /// It has done as many documents as it was to do; the same command goes on with it.
     Limited,
+    /// It has done its sample; the same command without it does the rest.
+    Sampled,
     /// It has seen every document.
     Finished,
     /// It could not go on; the same command tries again from its checkpoint.
     Failed,
+    /// It was given up. What it did stays done until it is undone.
+    Cancelled,
+    /// It is being taken back, or the process that did it died.
+    Undoing,
+    /// It was taken back.
+    Undone,
 }
 
 impl RunState {
+    const ALL: [Self; 10] = [
+        Self::Running,
+        Self::Paused,
+        Self::Interrupted,
+        Self::Limited,
+        Self::Sampled,
+        Self::Finished,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Undoing,
+        Self::Undone,
+    ];
+
     /// The word for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Interrupted => "interrupted",
             Self::Limited => "limited",
+            Self::Sampled => "sampled",
             Self::Finished => "finished",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
         }
     }
 
     /// The state of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [
-            Self::Running,
-            Self::Interrupted,
-            Self::Limited,
-            Self::Finished,
-            Self::Failed,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether the same command goes on with it.
+    #[must_use]
+    pub fn goes_on(self) -> bool {
+        matches!(
+            self,
+            Self::Running | Self::Paused | Self::Interrupted | Self::Limited | Self::Failed
+        )
     }
 }
 
@@ -198,6 +301,73 @@ pub trait Ledger {
     /// # Errors
     /// If the store cannot be read.
     fn quarantined(&mut self, run: RunId, limit: usize) -> Result<Vec<DocumentFailure>>;
+
+    /// Whether a document is in a run's quarantine.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn is_quarantined(&mut self, run: RunId, table: &str, id: &str) -> Result<bool>;
+
+    /// A run by its number.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a newer host wrote its ledger.
+    fn run(&mut self, run: RunId) -> Result<Option<Run>>;
+
+    /// All runs, the newest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a newer host wrote its ledger.
+    fn runs(&mut self) -> Result<Vec<Run>>;
+
+    /// A run over a table that a process has claimed, or a run that it is taking back. The claim may
+    /// have ended.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn claimed(&mut self, table: &str) -> Result<Vec<Run>>;
+
+    /// What is asked of the process that works on a run.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn request(&mut self, run: RunId) -> Result<Option<Request>>;
+
+    /// Asks something of the process that works on a run, or takes it back.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn set_request(&mut self, run: RunId, request: Option<Request>) -> Result<()>;
+
+    /// Keeps what a batch needs to be taken back, within the transaction in hand.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn save_undo(&mut self, run: RunId, log: &[u8]) -> Result<()>;
+
+    /// The newest part of a run's undo log that is still there, and its number.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn newest_undo(&mut self, run: RunId) -> Result<Option<(i64, Vec<u8>)>>;
+
+    /// Forgets one part of an undo log, within the transaction in hand.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn drop_undo(&mut self, number: i64) -> Result<()>;
+
+    /// Forgets a run's undo log, within the transaction in hand; returns how many parts it had.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn forget_undo(&mut self, run: RunId) -> Result<u64>;
+
+    /// How many bytes a run's undo log takes.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn undo_size(&mut self, run: RunId) -> Result<u64>;
 }
 
 #[cfg(test)]
@@ -219,7 +389,7 @@ mod tests {
 
     #[test]
     fn states_have_names() {
-        for state in [RunState::Running, RunState::Limited, RunState::Failed] {
+        for state in RunState::ALL {
             assert_eq!(RunState::named(state.name()), Some(state));
         }
         assert_eq!(RunState::named("sleeping"), None);

@@ -1,7 +1,5 @@
 //! What belongs to one instance: its memory account, its log, its lookups, and a WASI with nothing in it.
 
-use std::sync::Arc;
-
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,7 +10,7 @@ use super::world::{Log, Lookups, World};
 
 /// The host's side of one instance.
 pub(super) struct Guest {
-    pub world: Arc<World>,
+    pub world: World,
     pub limits: Limits,
     pub memory: MemoryAccount,
     pub lookups: Lookups,
@@ -26,12 +24,12 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub fn new(world: Arc<World>, limits: &Limits, documents: usize) -> Self {
+    pub fn new(world: World, limits: &Limits, documents: usize) -> Self {
         let mut resources = ResourceTable::new();
         // No guest needs many streams; each costs the host memory.
         resources.set_max_capacity(1_000);
         Self {
-            wasi: wasi::context(world.now, &world.migration),
+            wasi: wasi::context(world.fixed.now, &world.fixed.migration),
             world,
             limits: limits.clone(),
             memory: MemoryAccount {

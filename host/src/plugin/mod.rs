@@ -1,7 +1,7 @@
 //! Everything Wasm: loading a component, telling what it is, and calling it in a sandbox.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use migration_document::{Filter, Manifest, Outcome};
@@ -19,7 +19,7 @@ pub mod world;
 
 pub use error::{CallError, PluginError};
 pub use limits::{Limit, Limits};
-pub use world::{Level, LogLine, SharedReader, World};
+pub use world::{Asked, Fixed, Level, LogLine, SharedReader, World};
 
 use crate::store::Document;
 
@@ -87,19 +87,30 @@ impl Plugin {
         })
     }
 
-    /// Has documents transformed, each call by a fresh instance: one outcome for each document, in order,
-    /// and what the plugin logged.
+    /// Has documents transformed, each call by a fresh instance.
     ///
     /// # Errors
     /// If the plugin traps, hits a limit or breaks its contract.
-    pub fn transform(
-        &self,
-        world: &Arc<World>,
-        documents: &[Document],
-    ) -> Result<(Vec<Outcome>, Vec<LogLine>), CallError> {
-        self.linked
-            .transform(Arc::clone(world), &self.limits, documents)
+    pub fn transform(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
+        self.linked.transform(world, &self.limits, documents)
     }
+
+    /// What the plugin may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// What a plugin says of a batch.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// One outcome for each document, in order.
+    pub outcomes: Vec<Outcome>,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+    /// What it looked up on the way.
+    pub asked: Vec<Asked>,
 }
 
 /// The one engine of the process, with its clock.

@@ -6,12 +6,13 @@ use migration_document as model;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Engine, Store, Trap};
 
+use super::Answer;
 use super::TICK;
 use super::error::CallError;
 use super::guest::Guest;
 use super::limits::{Limit, Limits};
 use super::wasi;
-use super::world::{Level, LogLine, LookupError, World};
+use super::world::{Asked, Level, LogLine, LookupError, World};
 use crate::store::Document;
 
 mod bindings {
@@ -55,8 +56,8 @@ impl Linked {
 
     /// Asks the plugin what it is.
     pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
-        let world = std::sync::Arc::new(World::empty());
-        let called = self.call(world, limits, 1, |plugin, store| {
+        let world = World::default();
+        let called = self.call(&world, limits, 1, |plugin, store| {
             plugin.migration_plugin_transform().call_describe(store)
         })?;
         Ok(manifest(called.value))
@@ -65,10 +66,10 @@ impl Linked {
     /// Has documents transformed by a fresh instance.
     pub fn transform(
         &self,
-        world: std::sync::Arc<World>,
+        world: &World,
         limits: &Limits,
         documents: &[Document],
-    ) -> Result<(Vec<model::Outcome>, Vec<LogLine>), CallError> {
+    ) -> Result<Answer, CallError> {
         let batch: Vec<_> = documents
             .iter()
             .map(|document| types::Document {
@@ -87,20 +88,24 @@ impl Linked {
                 found: called.value.len(),
             });
         }
-        Ok((called.value.into_iter().map(outcome).collect(), called.log))
+        Ok(Answer {
+            outcomes: called.value.into_iter().map(outcome).collect(),
+            log: called.log,
+            asked: called.asked,
+        })
     }
 
     /// Makes an instance, calls it once, and throws it away: after a trap it could not be used again, and
     /// what one batch leaves behind is no business of the next.
     fn call<T>(
         &self,
-        world: std::sync::Arc<World>,
+        world: &World,
         limits: &Limits,
         documents: usize,
         call: impl FnOnce(&bindings::Migration, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Called<T>, CallError> {
         let time = limits.call_time(documents);
-        let mut store = Store::new(&self.engine, Guest::new(world, limits, documents));
+        let mut store = Store::new(&self.engine, Guest::new(world.clone(), limits, documents));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(limits.returned_bytes);
         store.epoch_deadline_trap();
@@ -116,6 +121,7 @@ impl Linked {
             Ok(value) => Ok(Called {
                 value,
                 log: guest.log.into_lines(),
+                asked: guest.lookups.into_asked(),
             }),
             Err(error) => Err(call_error(&error, guest, time)),
         }
@@ -125,6 +131,7 @@ impl Linked {
 struct Called<T> {
     value: T,
     log: Vec<LogLine>,
+    asked: Vec<Asked>,
 }
 
 /// What ended a call.
@@ -230,19 +237,19 @@ fn lookup_error(error: LookupError) -> lookup::Error {
 
 impl context::Host for Guest {
     fn now(&mut self) -> u64 {
-        self.world.now
+        self.world.fixed.now
     }
 
     fn param(&mut self, name: String) -> Option<String> {
-        self.world.parameters.get(&name).cloned()
+        self.world.fixed.parameters.get(&name).cloned()
     }
 
     fn secret(&mut self, name: String) -> Option<String> {
-        self.world.secrets.get(&name).cloned()
+        self.world.fixed.secrets.get(&name).cloned()
     }
 
     fn new_id(&mut self, table: String, seed: String) -> String {
-        self.world.new_id(&table, &seed)
+        self.world.fixed.new_id(&table, &seed)
     }
 }
 

@@ -1,19 +1,20 @@
 //! What a plugin can see from within its sandbox, whatever version of the interface it speaks.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use migration_document::{Condition, Filter, id};
 
 use super::limits::{Limit, Limits};
-use crate::store::{Document, Reader, Table};
+use crate::store::{Document, Kind, Reader, Table};
 
 /// A reader that the engine and the sandbox use in turns.
 pub type SharedReader = Arc<Mutex<Box<dyn Reader>>>;
 
 /// Everything that stands still for a whole run.
-pub struct World {
+#[derive(Default)]
+pub struct Fixed {
     /// The migration's name; ids are made from it.
     pub migration: String,
     /// When the run began, in milliseconds since the Unix epoch.
@@ -26,28 +27,9 @@ pub struct World {
     pub readable: BTreeMap<String, Arc<Table>>,
     /// The tables whose keys are known: those that may be read or written.
     pub known: BTreeMap<String, Arc<Table>>,
-    /// Where lookups are answered. None: the plugin is only asked what it is.
-    pub reader: Option<SharedReader>,
-    /// A lookup has been answered since this was last set to false.
-    pub looked_up: AtomicBool,
 }
 
-impl World {
-    /// The world of a plugin that is only asked what it is: there is nothing in it.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self {
-            migration: String::new(),
-            now: 0,
-            parameters: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            readable: BTreeMap::new(),
-            known: BTreeMap::new(),
-            reader: None,
-            looked_up: AtomicBool::new(false),
-        }
-    }
-
+impl Fixed {
     /// An id for a new document of a table, for its kind of key.
     #[must_use]
     pub fn new_id(&self, table: &str, seed: &str) -> String {
@@ -57,6 +39,15 @@ impl World {
             None => made.to_string(),
         }
     }
+}
+
+/// What stands still, and where lookups are answered.
+#[derive(Clone, Default)]
+pub struct World {
+    /// What stands still.
+    pub fixed: Arc<Fixed>,
+    /// Where lookups are answered. None: the plugin is only asked what it is.
+    pub reader: Option<SharedReader>,
 }
 
 /// Why a lookup was not answered.
@@ -70,11 +61,46 @@ pub enum LookupError {
     Store(String),
 }
 
+/// A lookup that was answered, and what the answer was: enough to tell later whether it still is.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    table: String,
+    question: Question,
+    /// A hash of the answer. Two answers are taken for one with a probability of 2^-64.
+    answer: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Question {
+    Get(Vec<String>),
+    Find(Vec<Condition>, usize),
+}
+
+impl Asked {
+    /// Whether the answer is still the same.
+    #[must_use]
+    pub fn still_holds(&self, world: &World, limits: &Limits) -> bool {
+        let mut again = Lookups::new(limits);
+        let asked = match &self.question {
+            Question::Get(ids) => again.get(world, &self.table, ids).is_ok(),
+            Question::Find(query, limit) => again
+                .find(world, &self.table, std::slice::from_ref(query), *limit)
+                .is_ok(),
+        };
+        asked
+            && again
+                .asked
+                .pop()
+                .is_some_and(|again| again.answer == self.answer)
+    }
+}
+
 /// The lookups of one call.
 pub struct Lookups {
     documents_left: usize,
     bytes_left: usize,
     limits: Limits,
+    asked: Vec<Asked>,
 }
 
 impl Lookups {
@@ -85,7 +111,14 @@ impl Lookups {
             documents_left: limits.lookup_documents,
             bytes_left: limits.lookup_bytes,
             limits: limits.clone(),
+            asked: Vec::new(),
         }
+    }
+
+    /// What was asked so far, and answered.
+    #[must_use]
+    pub fn into_asked(self) -> Vec<Asked> {
+        self.asked
     }
 
     /// The documents with these ids, in order.
@@ -98,17 +131,22 @@ impl Lookups {
         table: &str,
         ids: &[String],
     ) -> Result<Vec<Option<Document>>, LookupError> {
-        let (table, reader) = granted(world, table)?;
+        let (known, reader) = granted(world, table)?;
         // Before the store is asked, so that asking for a million ids costs nothing.
         if ids.len() > self.documents_left {
             return Err(self.too_many());
         }
         let found = lock(reader)
-            .get(table, ids)
+            .get(known, ids)
             .map_err(|error| LookupError::Store(error.to_string()))?;
         for document in found.iter().flatten() {
             self.spend(document)?;
         }
+        self.asked.push(Asked {
+            table: table.into(),
+            question: Question::Get(ids.to_vec()),
+            answer: digest(found.iter().map(Option::as_ref)),
+        });
         Ok(found)
     }
 
@@ -123,18 +161,24 @@ impl Lookups {
         queries: &[Vec<Condition>],
         limit: usize,
     ) -> Result<Vec<Vec<Document>>, LookupError> {
-        let (table, reader) = granted(world, table)?;
+        let (known, reader) = granted(world, table)?;
         let mut found = Vec::new();
         for query in queries {
-            let filter =
-                Filter::new(query).map_err(|error| LookupError::Store(error.to_string()))?;
+            let filter = Filter::new(query)
+                .map_err(|error| LookupError::Store(error.to_string()))?
+                .null_is_missing(known.kind == Kind::Row);
             // One more than may be had tells that there is too much.
             let documents = lock(reader)
-                .find(table, &filter, limit.min(self.documents_left + 1))
+                .find(known, &filter, limit.min(self.documents_left + 1))
                 .map_err(|error| LookupError::Store(error.to_string()))?;
             for document in &documents {
                 self.spend(document)?;
             }
+            self.asked.push(Asked {
+                table: table.into(),
+                question: Question::Find(query.clone(), limit),
+                answer: digest(documents.iter().map(Some)),
+            });
             found.push(documents);
         }
         Ok(found)
@@ -161,9 +205,20 @@ impl Lookups {
     }
 }
 
+/// A hash of documents and of where there is none. It is compared within one process only.
+fn digest<'d>(documents: impl Iterator<Item = Option<&'d Document>>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for document in documents {
+        document
+            .map(|document| (&document.id, &document.body))
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 fn granted<'w>(world: &'w World, name: &str) -> Result<(&'w Table, &'w SharedReader), LookupError> {
-    world.looked_up.store(true, Ordering::Relaxed);
     world
+        .fixed
         .readable
         .get(name)
         .zip(world.reader.as_ref())

@@ -132,11 +132,11 @@ pub trait Store: Send + Sync {
     /// If there is none of that name, or none that a migration may use (a view, the host's own).
     fn table(&self, name: &str) -> Result<Arc<Table>>;
 
-    /// Makes a document table: a key and a JSON column.
+    /// Whether readers and the writer do not wait for each other.
     ///
     /// # Errors
-    /// If there is one of that name, or the store cannot be written.
-    fn create_document_table(&self, name: &str, key: NewKey) -> Result<Arc<Table>>;
+    /// If the store cannot be read.
+    fn reads_beside_writes(&self) -> Result<bool>;
 
     /// A connection that reads.
     ///
@@ -294,6 +294,10 @@ pub trait Writer: Ledger + Send {
     /// save point.
     fn refuses_at_once(&self) -> bool;
 
+    /// Whether a write of this connection has changed more documents than the one it was for: triggers
+    /// and actions of foreign keys do.
+    fn has_rippled(&self) -> bool;
+
     /// What became of a document since it was read.
     ///
     /// # Errors
@@ -305,6 +309,35 @@ pub trait Writer: Ledger + Send {
     /// # Errors
     /// If the store or the document cannot be read.
     fn current(&mut self, table: &Table, id: &str) -> Result<Option<Document>>;
+
+    /// The document with this key, as it is now; looked for first where it stood.
+    ///
+    /// # Errors
+    /// If the store or the document cannot be read.
+    fn find_again(
+        &mut self,
+        table: &Table,
+        id: &str,
+        place: Option<&Place>,
+    ) -> Result<Option<Document>>;
+
+    /// Makes a document table within the transaction in hand: a key and a JSON column.
+    ///
+    /// # Errors
+    /// If there is one of that name, or the store cannot be written.
+    fn create_document_table(&mut self, name: &str, key: NewKey) -> Result<Arc<Table>>;
+
+    /// Puts a document back that was deleted, as it was.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn put_back(
+        &mut self,
+        table: &Table,
+        id: &str,
+        body: &str,
+        format: Format,
+    ) -> Result<(), WriteError>;
 
     /// Gives a document a new body.
     ///

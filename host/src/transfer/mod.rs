@@ -56,8 +56,8 @@ pub enum TransferError {
 /// string or an integer; without it new tables count their keys up, and so do existing tables that can.
 ///
 /// # Errors
-/// If the input is no JSON, a key is missing or taken, or the store fails. Then nothing was brought in,
-/// but a table that did not exist may be there, empty.
+/// If the input is no JSON, a key is missing or taken, or the store fails. Then nothing was brought in, and
+/// no table was made.
 pub fn import(
     store: &dyn Store,
     table: &str,
@@ -65,8 +65,9 @@ pub fn import(
     input: &mut dyn BufRead,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, TransferError> {
-    // The first document is read before anything is made, so that a wrong file leaves no table behind.
     let array = begins_array(input)?;
+    let mut writer = store.writer()?;
+    writer.begin()?;
     let table = match store.table(table) {
         Ok(table) => table,
         Err(StoreError::NoSuchTable { .. }) => {
@@ -75,12 +76,10 @@ pub fn import(
             } else {
                 NewKey::Counted
             };
-            store.create_document_table(table, keys)?
+            writer.create_document_table(table, keys)?
         }
         Err(error) => return Err(error.into()),
     };
-    let mut writer = store.writer()?;
-    writer.begin()?;
     let mut import = Import {
         writer: writer.as_mut(),
         table: &table,

@@ -116,6 +116,7 @@ impl Scalar {
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     clauses: Vec<Clause>,
+    null_is_missing: bool,
 }
 
 /// One condition, ready to be tested.
@@ -166,7 +167,34 @@ impl Filter {
     /// If a pointer is none, or a value is no JSON scalar.
     pub fn new(conditions: &[Condition]) -> Result<Self, ConditionError> {
         let clauses = conditions.iter().map(clause).collect::<Result<_, _>>()?;
-        Ok(Self { clauses })
+        Ok(Self {
+            clauses,
+            null_is_missing: false,
+        })
+    }
+
+    /// Takes `null` for missing, or not. In a row table a column is always there, and what has no value
+    /// is NULL: there [`Test::Missing`] means NULL. By default `null` is a value like others.
+    ///
+    /// ```
+    /// use migration_document::{Condition, Filter, Test};
+    /// let without = Filter::new(&[Condition { at: "/site_id".into(), test: Test::Missing }]).unwrap();
+    /// let row = r#"{"id": 1, "site_id": null}"#;
+    /// assert!(!without.matches(row).unwrap());
+    /// assert!(without.null_is_missing(true).matches(row).unwrap());
+    /// ```
+    #[must_use]
+    pub fn null_is_missing(self, null_is_missing: bool) -> Self {
+        Self {
+            null_is_missing,
+            ..self
+        }
+    }
+
+    /// Whether `null` is taken for missing.
+    #[must_use]
+    pub fn takes_null_for_missing(&self) -> bool {
+        self.null_is_missing
     }
 
     /// The conditions, one by one.
@@ -181,7 +209,8 @@ impl Filter {
     /// If the body is malformed where a pointer goes along.
     pub fn matches(&self, body: &str) -> Result<bool, JsonError> {
         for clause in &self.clauses {
-            if !clause.expected.met_by(json::get(body, &clause.pointer)?) {
+            let found = json::get(body, &clause.pointer)?;
+            if !clause.expected.met_by(found, self.null_is_missing) {
                 return Ok(false);
             }
         }
@@ -191,10 +220,11 @@ impl Filter {
 
 impl Expected {
     /// Whether the text of a value, or none, is what is expected.
-    fn met_by(&self, found: Option<&str>) -> bool {
+    fn met_by(&self, found: Option<&str>, null_is_missing: bool) -> bool {
+        let missing = found.is_none_or(|value| null_is_missing && value == "null");
         match self {
-            Self::Present => return found.is_some(),
-            Self::Missing => return found.is_none(),
+            Self::Present => return !missing,
+            Self::Missing => return missing,
             _ => {}
         }
         // An object or an array is like no scalar; neither is what is missing.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Test {
-    /// The pointer leads to a value, `null` included.
+    /// The pointer leads to a value, `null` included; in a row table to one that is not NULL.
     Present,
-    /// The pointer leads nowhere.
+    /// The pointer leads nowhere; in a row table to NULL.
     Missing,
     /// The value is this one.
     Equals(String),

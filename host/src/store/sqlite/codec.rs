@@ -188,8 +188,16 @@ pub(super) fn key_of_text(layout: &Layout, id: &str) -> Option<Vec<Value>> {
     }
 }
 
+/// A place as SQLite takes it.
+pub(super) fn place_values(place: &Place) -> Vec<Value> {
+    match place {
+        Place::Row(number) => vec![Value::Integer(*number)],
+        Place::Key(key) => key.iter().map(bind).collect(),
+    }
+}
+
 /// A key part as SQLite takes it.
-pub(super) fn bind(key: &Key) -> Value {
+fn bind(key: &Key) -> Value {
     match key {
         Key::Null => Value::Null,
         Key::Integer(number) => Value::Integer(*number),
@@ -323,7 +331,7 @@ pub(super) fn changed_columns(
 }
 
 /// What to write into which columns for a new row.
-pub(super) fn all_columns(layout: &Layout, body: &str) -> Result<Vec<Assignment>, WriteError> {
+fn all_columns(layout: &Layout, body: &str) -> Result<Vec<Assignment>, WriteError> {
     json::members(body)
         .map_err(|error| {
             WriteError::refused("invalid-json", format!("the new document is {error}"), None)
@@ -413,21 +421,17 @@ pub(super) fn checkpoint(layout: &Layout, row: &Row<'_>) -> Result<Checkpoint> {
     })
 }
 
-/// What to write into which columns for a new document. Without an id the key is left to the store.
-pub(super) fn new_row(
-    layout: &Layout,
-    id: Option<&str>,
-    body: &str,
-) -> Result<Vec<Assignment>, WriteError> {
-    let table = &layout.table;
-    let key = match id {
-        None => Vec::new(),
-        Some(id) => key_of_text(layout, id).ok_or_else(|| {
-            let message = format!("`{id}` is no key of table `{}`", table.name);
-            WriteError::refused("invalid-id", message, None)
-        })?,
-    };
-    let mut assignments = match table.kind {
+/// A new document, as it is written.
+pub(super) struct NewRow {
+    /// Columns and their values.
+    pub assignments: Vec<Assignment>,
+    /// The row's number, where that is the key.
+    pub number: Option<Value>,
+}
+
+/// What to write for a new document. Without an id the key is left to the store.
+pub(super) fn new_row(layout: &Layout, id: Option<&str>, body: &str) -> Result<NewRow, WriteError> {
+    let assignments = match layout.table.kind {
         Kind::Document { body: column } => {
             json::check(body).map_err(|error| {
                 WriteError::refused("invalid-json", format!("the new document is {error}"), None)
@@ -436,6 +440,49 @@ pub(super) fn new_row(
         }
         Kind::Row => all_columns(layout, body)?,
     };
+    keyed(layout, id, assignments)
+}
+
+/// What to write to put a document back that was deleted.
+pub(super) fn old_row(layout: &Layout, id: &str, body: &str) -> Result<NewRow, WriteError> {
+    let Kind::Row = layout.table.kind else {
+        return new_row(layout, Some(id), body);
+    };
+    let generated = |name: &str| {
+        let columns = &layout.table.columns;
+        columns
+            .iter()
+            .any(|column| column.name == name && column.generated)
+    };
+    let assignments = json::members(body)
+        .map_err(|error| WriteError::refused("invalid-json", error.to_string(), None))?
+        .into_iter()
+        .filter(|(name, _)| !generated(name))
+        .map(|(name, value)| assignment(layout, &name, value))
+        .collect::<Result<_, _>>()?;
+    keyed(layout, Some(id), assignments)
+}
+
+/// Adds the key to a new row, or checks that it has that key.
+fn keyed(
+    layout: &Layout,
+    id: Option<&str>,
+    mut assignments: Vec<Assignment>,
+) -> Result<NewRow, WriteError> {
+    let table = &layout.table;
+    let key = match id {
+        None => Vec::new(),
+        Some(id) => key_of_text(layout, id).ok_or_else(|| {
+            let message = format!("`{id}` is no key of table `{}`", table.name);
+            WriteError::refused("invalid-id", message, None)
+        })?,
+    };
+    if table.key.is_empty() {
+        return Ok(NewRow {
+            assignments,
+            number: key.into_iter().next(),
+        });
+    }
     for (index, value) in table.key.iter().zip(key) {
         match assignments.iter().find(|(column, _)| column == index) {
             None => assignments.push((*index, value)),
@@ -452,5 +499,8 @@ pub(super) fn new_row(
             }
         }
     }
-    Ok(assignments)
+    Ok(NewRow {
+        assignments,
+        number: None,
+    })
 }

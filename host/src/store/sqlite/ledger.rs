@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use migration_document::Failure;
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{OptionalExtension as _, Params, Row, named_params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sql::sqlite_error;
 use super::writer::SqliteWriter;
-use crate::ledger::{Counters, DocumentFailure, Ledger, Run, RunId, RunState};
+use crate::ledger::{Counters, DocumentFailure, Ledger, Pace, Request, Run, RunId, RunState};
 use crate::store::{Result, StoreError};
 
 /// The newest version of these tables that this host knows.
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS main."_host_meta" (
 ) WITHOUT ROWID;
 INSERT OR IGNORE INTO main."_host_meta" VALUES ('version', 1);
 CREATE TABLE IF NOT EXISTS main."_host_runs" (
-    "run" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "run" INTEGER NOT NULL PRIMARY KEY,
     "migration" TEXT NOT NULL,
     "table" TEXT NOT NULL,
     "plugin" TEXT NOT NULL,
@@ -33,8 +33,13 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "checkpoint" TEXT,
     "until" TEXT,
     "counters" TEXT NOT NULL,
-    "saved_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
+    "by" TEXT NOT NULL,
+    "ended" INTEGER,
+    "lease" TEXT,
+    "pace" TEXT NOT NULL,
+    "request" TEXT
 );
+CREATE INDEX IF NOT EXISTS main."_host_runs_claimed" ON "_host_runs" ("table") WHERE "lease" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main."_host_runs_by_migration" ON "_host_runs" ("migration", "table");
 CREATE TABLE IF NOT EXISTS main."_host_quarantine" (
     "number" INTEGER NOT NULL PRIMARY KEY,
@@ -45,7 +50,13 @@ CREATE TABLE IF NOT EXISTS main."_host_quarantine" (
     "message" TEXT NOT NULL,
     "at" TEXT
 );
-CREATE INDEX IF NOT EXISTS main."_host_quarantine_by_run" ON "_host_quarantine" ("run");
+CREATE INDEX IF NOT EXISTS main."_host_quarantine_by_run" ON "_host_quarantine" ("run", "table", "id");
+CREATE TABLE IF NOT EXISTS main."_host_undo" (
+    "number" INTEGER NOT NULL PRIMARY KEY,
+    "run" INTEGER NOT NULL,
+    "log" BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS main."_host_undo_by_run" ON "_host_undo" ("run");
 "#;
 
 impl SqliteWriter {
@@ -94,16 +105,37 @@ impl SqliteWriter {
     }
 }
 
+impl SqliteWriter {
+    fn select_runs(&mut self, rest: &str, parameters: impl Params) -> Result<Vec<Run>> {
+        if !self.has_ledger()? {
+            return Ok(Vec::new());
+        }
+        let stored: Vec<Stored> = self
+            .connection
+            .prepare_cached(&format!(r#"SELECT * FROM main."_host_runs" {rest}"#))
+            .and_then(|mut statement| {
+                statement
+                    .query_map(parameters, Stored::read)?
+                    .collect::<Result<_, _>>()
+            })
+            .map_err(|error| sqlite_error(READING, error))?;
+        stored.into_iter().map(Stored::parse).collect()
+    }
+}
+
+const READING: &str = "reading the ledger";
+const WRITING: &str = "writing the ledger";
+
 fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Backend {
-        doing: "writing the ledger".into(),
+        doing: WRITING.into(),
         source: Box::new(error),
     })
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| StoreError::Backend {
-        doing: "reading the ledger".into(),
+        doing: READING.into(),
         source: Box::new(error),
     })
 }
@@ -120,6 +152,10 @@ struct Stored {
     checkpoint: Option<String>,
     until: Option<String>,
     counters: String,
+    by: String,
+    ended: Option<i64>,
+    lease: Option<String>,
+    pace: String,
 }
 
 impl Stored {
@@ -135,12 +171,16 @@ impl Stored {
             checkpoint: row.get("checkpoint")?,
             until: row.get("until")?,
             counters: row.get("counters")?,
+            by: row.get("by")?,
+            ended: row.get("ended")?,
+            lease: row.get("lease")?,
+            pace: row.get("pace")?,
         })
     }
 
     fn parse(self) -> Result<Run> {
         let state = RunState::named(&self.state).ok_or_else(|| StoreError::Backend {
-            doing: "reading the ledger".into(),
+            doing: READING.into(),
             source: format!(
                 "run {} is in a state `{}` that this host does not know",
                 self.id, self.state
@@ -158,47 +198,51 @@ impl Stored {
             checkpoint: self.checkpoint.as_deref().map(parse).transpose()?,
             until: self.until.as_deref().map(parse).transpose()?,
             counters: parse::<Counters>(&self.counters)?,
+            by: self.by,
+            ended: self.ended.map(|at| u64::try_from(at).unwrap_or_default()),
+            lease: self.lease.as_deref().map(parse).transpose()?,
+            pace: parse::<Pace>(&self.pace)?,
         })
     }
 }
 
 impl Ledger for SqliteWriter {
     fn newest_run(&mut self, migration: &str, table: &str) -> Result<Option<Run>> {
-        if !self.has_ledger()? {
-            return Ok(None);
-        }
-        self.connection
-            .query_row(
-                r#"SELECT * FROM main."_host_runs" WHERE "migration" = ?1 AND "table" = ?2 ORDER BY "run" DESC LIMIT 1"#,
+        Ok(self
+            .select_runs(
+                r#"WHERE "migration" = ?1 AND "table" = ?2 ORDER BY "run" DESC LIMIT 1"#,
                 [migration, table],
-                Stored::read,
-            )
-            .optional()
-            .map_err(|error| sqlite_error("reading the ledger", error))?
-            .map(Stored::parse)
-            .transpose()
+            )?
+            .pop())
     }
 
     fn save_run(&mut self, run: &mut Run) -> Result<()> {
         self.make_ledger()?;
-        let doing = "writing the ledger";
+        let doing = WRITING;
         let checkpoint = run.checkpoint.as_ref().map(text).transpose()?;
         let until = run.until.as_ref().map(text).transpose()?;
+        let lease = run.lease.as_ref().map(text).transpose()?;
         let counters = text(&run.counters)?;
-        let now = i64::try_from(run.now).unwrap_or(i64::MAX);
+        let pace = text(&run.pace)?;
+        let ended = run.ended.map(|at| i64::try_from(at).unwrap_or(i64::MAX));
         if let Some(RunId(id)) = run.id {
             return self
                 .connection
                 .prepare_cached(
-                    r#"UPDATE main."_host_runs" SET "state" = :state, "checkpoint" = :checkpoint, "until" = :until,
-                        "counters" = :counters, "saved_at" = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE "run" = :run"#,
+                    r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "state" = :state, "checkpoint" = :checkpoint,
+                        "until" = :until, "counters" = :counters, "ended" = :ended, "lease" = :lease, "pace" = :pace
+                        WHERE "run" = :run"#,
                 )
                 .and_then(|mut statement| {
                     statement.execute(named_params! {
+                        ":plugin": run.plugin,
                         ":state": run.state.name(),
                         ":checkpoint": checkpoint,
                         ":until": until,
                         ":counters": counters,
+                        ":ended": ended,
+                        ":lease": lease,
+                        ":pace": pace,
                         ":run": id,
                     })
                 })
@@ -206,11 +250,14 @@ impl Ledger for SqliteWriter {
                 .map_err(|error| sqlite_error(doing, error));
         }
         let parameters = text(&run.parameters)?;
+        let now = i64::try_from(run.now).unwrap_or(i64::MAX);
         let id = self
             .connection
             .query_row(
-                r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state", "checkpoint", "until", "counters")
-                    VALUES (:migration, :table, :plugin, :parameters, :now, :state, :checkpoint, :until, :counters) RETURNING "run""#,
+                r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
+                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace")
+                    VALUES (:migration, :table, :plugin, :parameters, :now, :state,
+                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
                     ":table": run.table,
@@ -221,6 +268,10 @@ impl Ledger for SqliteWriter {
                     ":checkpoint": checkpoint,
                     ":until": until,
                     ":counters": counters,
+                    ":by": run.by,
+                    ":ended": ended,
+                    ":lease": lease,
+                    ":pace": pace,
                 },
                 |row| row.get(0),
             )
@@ -246,7 +297,7 @@ impl Ledger for SqliteWriter {
                 ))
             })
             .map(|_| ())
-            .map_err(|error| sqlite_error("writing the ledger", error))
+            .map_err(|error| sqlite_error(WRITING, error))
     }
 
     fn quarantined(&mut self, run: RunId, limit: usize) -> Result<Vec<DocumentFailure>> {
@@ -271,6 +322,94 @@ impl Ledger for SqliteWriter {
                     })?
                     .collect()
             })
-            .map_err(|error| sqlite_error("reading the ledger", error))
+            .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn is_quarantined(&mut self, run: RunId, table: &str, id: &str) -> Result<bool> {
+        self.connection
+            .prepare_cached(
+                r#"SELECT EXISTS (SELECT 1 FROM main."_host_quarantine" WHERE "run" = ?1 AND "table" = ?2 AND "id" = ?3)"#,
+            )
+            .and_then(|mut statement| statement.query_row((run.0, table, id), |row| row.get(0)))
+            .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn run(&mut self, run: RunId) -> Result<Option<Run>> {
+        Ok(self.select_runs(r#"WHERE "run" = ?1"#, [run.0])?.pop())
+    }
+
+    fn runs(&mut self) -> Result<Vec<Run>> {
+        self.select_runs(r#"ORDER BY "run" DESC"#, [])
+    }
+
+    fn claimed(&mut self, table: &str) -> Result<Vec<Run>> {
+        self.select_runs(r#"WHERE "table" = ?1 AND "lease" IS NOT NULL"#, [table])
+    }
+
+    fn request(&mut self, run: RunId) -> Result<Option<Request>> {
+        self.connection
+            .prepare_cached(r#"SELECT "request" FROM main."_host_runs" WHERE "run" = ?1"#)
+            .and_then(|mut statement| {
+                statement
+                    .query_row([run.0], |row| row.get::<_, Option<String>>(0))
+                    .optional()
+            })
+            .map(|request| Request::named(&request.flatten()?))
+            .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn set_request(&mut self, run: RunId, request: Option<Request>) -> Result<()> {
+        self.connection
+            .prepare_cached(r#"UPDATE main."_host_runs" SET "request" = ?2 WHERE "run" = ?1"#)
+            .and_then(|mut statement| statement.execute((run.0, request.map(Request::name))))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
+    fn save_undo(&mut self, run: RunId, log: &[u8]) -> Result<()> {
+        self.connection
+            .prepare_cached(r#"INSERT INTO main."_host_undo" ("run", "log") VALUES (?1, ?2)"#)
+            .and_then(|mut statement| statement.execute((run.0, log)))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
+    fn newest_undo(&mut self, run: RunId) -> Result<Option<(i64, Vec<u8>)>> {
+        self.connection
+            .prepare_cached(
+                r#"SELECT "number", "log" FROM main."_host_undo" WHERE "run" = ?1 ORDER BY "number" DESC LIMIT 1"#,
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()
+            })
+            .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn drop_undo(&mut self, number: i64) -> Result<()> {
+        self.connection
+            .prepare_cached(r#"DELETE FROM main."_host_undo" WHERE "number" = ?1"#)
+            .and_then(|mut statement| statement.execute([number]))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
+    fn forget_undo(&mut self, run: RunId) -> Result<u64> {
+        self.connection
+            .execute(r#"DELETE FROM main."_host_undo" WHERE "run" = ?1"#, [run.0])
+            .map(|count| count as u64)
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
+    fn undo_size(&mut self, run: RunId) -> Result<u64> {
+        self.connection
+            .query_row(
+                r#"SELECT coalesce(sum(length("log")), 0) FROM main."_host_undo" WHERE "run" = ?1"#,
+                [run.0],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|size| u64::try_from(size).unwrap_or_default())
+            .map_err(|error| sqlite_error(READING, error))
     }
 }

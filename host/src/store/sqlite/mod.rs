@@ -19,11 +19,9 @@ mod sql;
 mod writer;
 
 use schema::Layout;
-use sql::{quote, sqlite_error};
+use sql::sqlite_error;
 
-use super::{
-    NewKey, Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer,
-};
+use super::{Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer};
 
 /// Page cache of each connection, in KiB. The default of 2 MB makes a writer read the same pages of a
 /// large table's indexes again and again.
@@ -64,15 +62,19 @@ impl SqliteStore {
             overrides,
             layouts: Layouts::default(),
         };
-        let connection = store.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        // Opening reads nothing; this reads the header and the schema.
-        connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-            .map_err(|error| match error.sqlite_error_code() {
-                Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path: path.into() },
-                _ => sqlite_error("reading the schema", error),
-            })?;
-        Ok(store)
+        // Opening reads nothing; what comes after it reads the header and the schema.
+        let checked = store
+            .open_connection(OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|connection| {
+                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            });
+        match checked {
+            Ok(()) => Ok(store),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                Err(StoreError::NotADatabase { path: path.into() })
+            }
+            Err(error) => Err(sqlite_error("reading the schema", error)),
+        }
     }
 
     /// Opens a database, or makes an empty one in WAL mode where there is none.
@@ -95,29 +97,38 @@ impl SqliteStore {
     }
 
     fn connect(&self, access: OpenFlags) -> Result<Connection> {
-        let doing = "opening the database";
+        self.open_connection(access)
+            .map_err(|error| sqlite_error("opening the database", error))
+    }
+
+    fn open_connection(&self, access: OpenFlags) -> rusqlite::Result<Connection> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)
-            .map_err(|error| sqlite_error(doing, error))?;
-        connection
-            .busy_timeout(self.lock_timeout)
-            .map_err(|error| sqlite_error(doing, error))?;
-        connection
-            .pragma_update(None, "cache_size", -CACHE_KIB)
-            .map_err(|error| sqlite_error(doing, error))?;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(self.lock_timeout)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     }
 
     fn layout(&self, connection: &Connection, name: &str) -> Result<Arc<Layout>> {
-        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(layout) = layouts.get(name) {
-            return Ok(Arc::clone(layout));
-        }
-        let layout = Arc::new(schema::layout(connection, name, self.overrides.get(name))?);
-        layouts.insert(layout.table.name.clone(), Arc::clone(&layout));
-        Ok(layout)
+        layout_of(&self.layouts, connection, name, self.overrides.get(name))
     }
+}
+
+/// A table's layout, worked out once.
+fn layout_of(
+    layouts: &Layouts,
+    connection: &Connection,
+    name: &str,
+    settings: Option<&TableOverride>,
+) -> Result<Arc<Layout>> {
+    let mut layouts = layouts.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(layout) = layouts.get(name) {
+        return Ok(Arc::clone(layout));
+    }
+    let layout = Arc::new(schema::layout(connection, name, settings)?);
+    layouts.insert(layout.table.name.clone(), Arc::clone(&layout));
+    Ok(layout)
 }
 
 /// The layout of a table that this store has handed out.
@@ -145,29 +156,12 @@ impl Store for SqliteStore {
             .map(|layout| Arc::clone(&layout.table))
     }
 
-    fn create_document_table(&self, name: &str, key: NewKey) -> Result<Arc<Table>> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let key = match key {
-            NewKey::Text => "TEXT NOT NULL PRIMARY KEY",
-            NewKey::Counted => "INTEGER PRIMARY KEY",
-        };
+    fn reads_beside_writes(&self) -> Result<bool> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection
-            .execute(
-                &format!(
-                    "CREATE TABLE main.{} (\"_id\" {key}, \"doc\" JSON NOT NULL)",
-                    quote(name)
-                ),
-                [],
-            )
-            .map_err(|error| {
-                if error.to_string().contains("already exists") {
-                    StoreError::TableExists(name.into())
-                } else {
-                    sqlite_error("making the table", error)
-                }
-            })?;
-        self.layout(&connection, name)
-            .map(|layout| Arc::clone(&layout.table))
+            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
+            .map(|mode| mode == "wal")
+            .map_err(|error| sqlite_error("reading the journal mode", error))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {

@@ -220,8 +220,8 @@ fn write(layout: &Layout, filter: &Filter, plan: Plan) -> Conditions {
     for clause in filter.clauses() {
         match plan {
             Plan::None => {}
-            Plan::Columns => column_term(layout, clause, "", &mut conditions),
-            Plan::PlainColumns => column_term(layout, clause, "+", &mut conditions),
+            Plan::Columns => column_term(layout, filter, clause, "", &mut conditions),
+            Plan::PlainColumns => column_term(layout, filter, clause, "+", &mut conditions),
             Plan::Expressions(spelling) => {
                 body_term(layout, clause, SPELLINGS.get(spelling), &mut conditions);
             }
@@ -231,7 +231,13 @@ fn write(layout: &Layout, filter: &Filter, plan: Plan) -> Conditions {
 }
 
 /// A condition over a column. `mark` keeps indexes away where it is `+`.
-fn column_term(layout: &Layout, clause: &Clause, mark: &str, conditions: &mut Conditions) {
+fn column_term(
+    layout: &Layout,
+    filter: &Filter,
+    clause: &Clause,
+    mark: &str,
+    conditions: &mut Conditions,
+) {
     let [name] = clause.tokens() else {
         return;
     };
@@ -255,6 +261,9 @@ fn column_term(layout: &Layout, clause: &Clause, mark: &str, conditions: &mut Co
     };
     match clause.expected() {
         Expected::Equals(Scalar::Null) => conditions.terms.push(format!("{column} IS NULL")),
+        Expected::Missing if filter.takes_null_for_missing() => {
+            conditions.terms.push(format!("{column} IS NULL"));
+        }
         // A column's own collation may find more than the same bytes, never less.
         Expected::Equals(value) => binary("=", value, ""),
         Expected::LessThan(value) => binary("<=", value, " COLLATE BINARY"),
@@ -267,7 +276,7 @@ fn column_term(layout: &Layout, clause: &Clause, mark: &str, conditions: &mut Co
                 conditions.values.extend(bound);
             }
         }
-        // A column is always there; other values than one are most of them.
+        // Most columns are there, and other values than one are most of them.
         Expected::Present | Expected::Missing | Expected::NotEquals(_) => {}
     }
 }

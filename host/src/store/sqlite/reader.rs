@@ -51,10 +51,7 @@ fn bounds(layout: &Layout, range: Range<'_>) -> Conditions {
         conditions
             .terms
             .push(format!("({}) {operator} ({marks})", columns.join(", ")));
-        match place {
-            Place::Row(number) => conditions.values.push(Value::Integer(*number)),
-            Place::Key(key) => conditions.values.extend(key.iter().map(codec::bind)),
-        }
+        conditions.values.extend(codec::place_values(place));
     }
     conditions
 }
@@ -103,6 +100,34 @@ pub(super) fn by_id(
             failure: unreadable.failure,
         }),
     }
+}
+
+/// Reads the document at a place.
+pub(super) fn at_place(
+    connection: &Connection,
+    layout: &Layout,
+    place: &Place,
+) -> Result<Option<Decoded>> {
+    let terms = layout.place_terms();
+    let conditions = Conditions {
+        terms,
+        values: codec::place_values(place),
+    };
+    let sql = query::select(layout, &[&conditions], &layout.place_columns());
+    let mut found = None;
+    let everything = Filter::default();
+    each(
+        connection,
+        layout,
+        &sql,
+        &conditions.values,
+        &everything,
+        |row| {
+            found = Some(row);
+            Ok(false)
+        },
+    )?;
+    Ok(found)
 }
 
 /// Reads the rows of a query until `take` says that it has enough.

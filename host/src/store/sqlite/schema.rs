@@ -32,6 +32,9 @@ pub(super) struct Layout {
     pub binary: bool,
     /// How SQLite compares each column with a text.
     pub affinities: Vec<Affinity>,
+    /// The statements that give a document table's row a new body, as text and as JSONB: nearly all writes
+    /// are this one.
+    pub set_body: [String; 2],
 }
 
 impl Layout {
@@ -67,6 +70,14 @@ impl Layout {
                 .map(|index| self.column(*index))
                 .collect(),
         }
+    }
+
+    /// The terms that find a place.
+    pub fn place_terms(&self) -> Vec<String> {
+        self.place_columns()
+            .iter()
+            .map(|column| format!("{column} = ?"))
+            .collect()
     }
 
     /// The columns of the key; the row's number where there is none.
@@ -286,7 +297,7 @@ pub(super) fn layout(
         .iter()
         .map(|column| Affinity::of(&column.declared))
         .collect();
-    Ok(Layout {
+    let mut layout = Layout {
         table: Arc::new(Table {
             name: listed.name.clone(),
             kind,
@@ -298,7 +309,19 @@ pub(super) fn layout(
         reads,
         binary,
         affinities,
-    })
+        set_body: Default::default(),
+    };
+    if let Kind::Document { body } = layout.table.kind {
+        layout.set_body = ["?", "jsonb(?)"].map(|mark| {
+            format!(
+                "UPDATE {} SET {} = {mark} WHERE {}",
+                layout.from,
+                layout.column(body),
+                layout.place_terms().join(" AND ")
+            )
+        });
+    }
+    Ok(layout)
 }
 
 struct Read {

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use migration_document::Filter;
 use rusqlite::types::Value;
-use rusqlite::{Connection, ffi, params_from_iter};
+use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
-use super::codec::{self, Assignment, Decoded};
-use super::query::{self, Conditions};
+use super::codec::{self, Assignment, Decoded, NewRow};
 use super::schema::Layout;
-use super::sql::{sqlite_error, write_error};
-use super::{Layouts, known_layout, reader};
+use super::sql::{quote, sqlite_error, write_error};
+use super::{Layouts, known_layout, layout_of, reader};
 use crate::store::{
-    Again, Document, Format, Kind, Mark, Place, Result, StoreError, Table, WriteError, Writer,
+    Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, WriteError,
+    Writer,
 };
 
 pub(super) struct SqliteWriter {
@@ -22,6 +21,8 @@ pub(super) struct SqliteWriter {
     /// Some constraint of the schema is checked only when a transaction commits.
     deferred: bool,
     locked_at: Option<Instant>,
+    /// A write has changed more rows than its own.
+    rippled: bool,
     /// The ledger's tables are there, as this host knows them.
     pub(super) ledger_ready: bool,
 }
@@ -40,6 +41,7 @@ impl SqliteWriter {
             layouts,
             deferred,
             locked_at: None,
+            rippled: false,
             ledger_ready: false,
         })
     }
@@ -73,12 +75,49 @@ impl SqliteWriter {
         status == ffi::SQLITE_OK && current != 0
     }
 
-    fn write(&self, doing: &str, sql: &str, values: &[Value]) -> Result<(), WriteError> {
+    fn insert_row(&mut self, layout: &Layout, row: NewRow, binary: bool) -> Result<(), WriteError> {
+        let mut assignments = row.assignments;
+        // One order, so that the same columns make the same statement.
+        assignments.sort_by_key(|(index, _)| *index);
+        let mut columns: Vec<_> = assignments
+            .iter()
+            .map(|(index, _)| layout.column(*index))
+            .collect();
+        let mut marks: Vec<_> = assignments
+            .iter()
+            .map(|(index, _)| mark(layout, *index, binary))
+            .collect();
+        if let (Some(rowid), Some(_)) = (layout.rowid, &row.number) {
+            columns.push(rowid.to_owned());
+            marks.push("?");
+        }
+        let sql = if columns.is_empty() {
+            format!("INSERT INTO {} DEFAULT VALUES", layout.from)
+        } else {
+            format!(
+                "INSERT INTO {} ({}) VALUES ({})",
+                layout.from,
+                columns.join(", "),
+                marks.join(", ")
+            )
+        };
+        let values = assignments
+            .into_iter()
+            .map(|(_, value)| value)
+            .chain(row.number);
+        self.write("inserting a document", &sql, params_from_iter(values))
+    }
+
+    fn write(&mut self, doing: &str, sql: &str, values: impl Params) -> Result<(), WriteError> {
+        let before = self.connection.total_changes();
         let written = self
             .connection
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params_from_iter(values)))
+            .and_then(|mut statement| statement.execute(values))
             .map_err(|error| write_error(doing, error))?;
+        // What triggers and foreign keys change counts in total, but not as written.
+        let changed = self.connection.total_changes() - before;
+        self.rippled |= changed > written as u64;
         if written == 0 {
             // The document was there a moment ago, within this transaction.
             return Err(WriteError::refused(
@@ -88,21 +127,6 @@ impl SqliteWriter {
             ));
         }
         Ok(())
-    }
-}
-
-/// The terms that find a place, and what to bind.
-fn at(layout: &Layout, place: &Place) -> Conditions {
-    Conditions {
-        terms: layout
-            .place_columns()
-            .iter()
-            .map(|column| format!("{column} = ?"))
-            .collect(),
-        values: match place {
-            Place::Row(number) => vec![Value::Integer(*number)],
-            Place::Key(key) => key.iter().map(codec::bind).collect(),
-        },
     }
 }
 
@@ -178,35 +202,25 @@ impl Writer for SqliteWriter {
         self.run("releasing a save point", "RELEASE document")
     }
 
+    fn has_rippled(&self) -> bool {
+        self.rippled
+    }
+
     fn refuses_at_once(&self) -> bool {
         !self.deferred
     }
 
     fn again(&mut self, table: &Table, document: &Document) -> Result<Again> {
         let layout = self.layout(table)?;
-        let place = at(&layout, &document.place);
-        let sql = query::select(&layout, &[&place], &layout.place_columns());
-        let doing = "reading a document again";
-        let mut statement = self
-            .connection
-            .prepare_cached(&sql)
-            .map_err(|error| sqlite_error(doing, error))?;
-        let mut rows = statement
-            .query(params_from_iter(&place.values))
-            .map_err(|error| sqlite_error(doing, error))?;
-        let Some(row) = rows.next().map_err(|error| sqlite_error(doing, error))? else {
-            return Ok(Again::Gone);
-        };
-        Ok(
-            match codec::decode(&self.connection, &layout, row, &Filter::default())? {
-                Decoded::Document(now) if now == *document => Again::Same,
-                // Another document may have got this one's row number.
-                Decoded::Document(now) if now.id != document.id => Again::Gone,
-                Decoded::Document(now) => Again::Changed(now),
-                Decoded::Unreadable(now) => Again::Unreadable(now),
-                Decoded::Other => Again::Gone,
-            },
-        )
+        let found = reader::at_place(&self.connection, &layout, &document.place)?;
+        Ok(match found {
+            Some(Decoded::Document(now)) if now == *document => Again::Same,
+            // Another document may have got this one's row number.
+            Some(Decoded::Document(now)) if now.id != document.id => Again::Gone,
+            Some(Decoded::Document(now)) => Again::Changed(now),
+            Some(Decoded::Unreadable(now)) => Again::Unreadable(now),
+            Some(Decoded::Other) | None => Again::Gone,
+        })
     }
 
     fn current(&mut self, table: &Table, id: &str) -> Result<Option<Document>> {
@@ -214,8 +228,63 @@ impl Writer for SqliteWriter {
         reader::by_id(&self.connection, &layout, id)
     }
 
+    fn find_again(
+        &mut self,
+        table: &Table,
+        id: &str,
+        place: Option<&Place>,
+    ) -> Result<Option<Document>> {
+        let layout = self.layout(table)?;
+        if let Some(place) = place
+            && let Some(Decoded::Document(found)) =
+                reader::at_place(&self.connection, &layout, place)?
+            && found.id == id
+        {
+            return Ok(Some(found));
+        }
+        reader::by_id(&self.connection, &layout, id)
+    }
+
+    fn create_document_table(&mut self, name: &str, key: NewKey) -> Result<Arc<Table>> {
+        let key = match key {
+            NewKey::Text => "TEXT NOT NULL PRIMARY KEY",
+            NewKey::Counted => "INTEGER PRIMARY KEY",
+        };
+        let sql = format!(
+            "CREATE TABLE main.{} (\"_id\" {key}, \"doc\" JSON NOT NULL)",
+            quote(name)
+        );
+        self.connection.execute(&sql, []).map_err(|error| {
+            if error.to_string().contains("already exists") {
+                StoreError::TableExists(name.into())
+            } else {
+                sqlite_error("making the table", error)
+            }
+        })?;
+        layout_of(&self.layouts, &self.connection, name, None)
+            .map(|layout| Arc::clone(&layout.table))
+    }
+
+    fn put_back(
+        &mut self,
+        table: &Table,
+        id: &str,
+        body: &str,
+        format: Format,
+    ) -> Result<(), WriteError> {
+        let layout = self.layout(table)?;
+        let row = codec::old_row(&layout, id, body)?;
+        self.insert_row(&layout, row, format == Format::Binary)
+    }
+
     fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
         let layout = self.layout(table)?;
+        let binary = document.format == Format::Binary;
+        if let (Kind::Document { .. }, Place::Row(number)) = (&layout.table.kind, &document.place) {
+            let [plain, converted] = &layout.set_body;
+            let sql = if binary { converted } else { plain };
+            return self.write("updating a document", sql, params![body, number]);
+        }
         let assignments: Vec<Assignment> = match layout.table.kind {
             Kind::Document { body: column } => vec![(column, Value::Text(body.into()))],
             Kind::Row => codec::changed_columns(&layout, &document.body, body)?,
@@ -223,7 +292,6 @@ impl Writer for SqliteWriter {
         if assignments.is_empty() {
             return Ok(());
         }
-        let binary = document.format == Format::Binary;
         let set: Vec<_> = assignments
             .iter()
             .map(|(index, _)| {
@@ -234,57 +302,34 @@ impl Writer for SqliteWriter {
                 )
             })
             .collect();
-        let place = at(&layout, &document.place);
         let sql = format!(
             "UPDATE {} SET {} WHERE {}",
             layout.from,
             set.join(", "),
-            place.terms.join(" AND ")
+            layout.place_terms().join(" AND ")
         );
-        let values: Vec<_> = assignments
+        let values = assignments
             .into_iter()
             .map(|(_, value)| value)
-            .chain(place.values)
-            .collect();
-        self.write("updating a document", &sql, &values)
+            .chain(codec::place_values(&document.place));
+        self.write("updating a document", &sql, params_from_iter(values))
     }
 
     fn insert(&mut self, table: &Table, id: Option<&str>, body: &str) -> Result<(), WriteError> {
         let layout = self.layout(table)?;
-        let mut assignments = codec::new_row(&layout, id, body)?;
-        // One order, so that the same columns make the same statement.
-        assignments.sort_by_key(|(index, _)| *index);
-        let columns: Vec<_> = assignments
-            .iter()
-            .map(|(index, _)| layout.column(*index))
-            .collect();
-        let marks: Vec<_> = assignments
-            .iter()
-            .map(|(index, _)| mark(&layout, *index, layout.binary))
-            .collect();
-        let sql = if columns.is_empty() {
-            format!("INSERT INTO {} DEFAULT VALUES", layout.from)
-        } else {
-            format!(
-                "INSERT INTO {} ({}) VALUES ({})",
-                layout.from,
-                columns.join(", "),
-                marks.join(", ")
-            )
-        };
-        let values: Vec<_> = assignments.into_iter().map(|(_, value)| value).collect();
-        self.write("inserting a document", &sql, &values)
+        let row = codec::new_row(&layout, id, body)?;
+        self.insert_row(&layout, row, layout.binary)
     }
 
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError> {
         let layout = self.layout(table)?;
-        let place = at(&layout, &document.place);
         let sql = format!(
             "DELETE FROM {} WHERE {}",
             layout.from,
-            place.terms.join(" AND ")
+            layout.place_terms().join(" AND ")
         );
-        self.write("deleting a document", &sql, &place.values)
+        let place = codec::place_values(&document.place);
+        self.write("deleting a document", &sql, params_from_iter(place))
     }
 }
 

@@ -1,0 +1,82 @@
+//! `host quarantine`: the documents that failed in a run, and why.
+
+use std::io::{self, Write as _};
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::show::{columns, safe, short};
+use super::{CommandError, Ending, HELP, Missing, StoreArguments};
+use crate::config::File;
+use crate::engine::RunError;
+use crate::ledger::RunId;
+use crate::store::StoreError;
+
+/// Lists the documents that failed in a run, each with its reason.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:
+  host quarantine 7 --store sqlite:app.db
+  host quarantine 7 --store sqlite:app.db --documents > failed.jsonl",
+    help_template = HELP
+)]
+pub(super) struct Arguments {
+    /// The run's number
+    run: i64,
+
+    #[command(flatten)]
+    store: StoreArguments,
+
+    /// Writes JSON lines, each with the document as it is now
+    #[arg(long)]
+    documents: bool,
+}
+
+impl Arguments {
+    pub fn run(self, file: &File) -> Result<Ending, CommandError> {
+        let store = self.store.open(file, Missing::Refuse)?;
+        let id = RunId(self.run);
+        let mut writer = store.writer()?;
+        let run = writer.run(id)?.ok_or(RunError::NoRun(id))?;
+        let failures = writer.quarantined(id, usize::MAX)?;
+        let mut stdout = io::stdout().lock();
+        if self.documents {
+            let table = store.table(&run.table)?;
+            for failed in failures {
+                let document = match writer.current(&table, &failed.id) {
+                    Ok(found) => found.and_then(|found| RawValue::from_string(found.body).ok()),
+                    Err(StoreError::Unreadable { .. }) => None,
+                    Err(error) => return Err(error.into()),
+                };
+                let mut line = json!({
+                    "table": failed.table,
+                    "id": failed.id,
+                    "code": failed.failure.code,
+                    "message": failed.failure.message,
+                    "at": failed.failure.at,
+                })
+                .to_string();
+                // A tree of values would not keep the document as it is spelled.
+                line.pop();
+                let body = document.as_ref().map_or("null", |body| body.get());
+                writeln!(
+                    stdout,
+                    "{line},\"document\":{}}}",
+                    body.replace(['\n', '\r'], " ")
+                )?;
+            }
+            return Ok(Ending::Done);
+        }
+        let mut rows = vec![["ID", "CODE", "AT", "MESSAGE"].map(str::to_owned).to_vec()];
+        for failed in failures {
+            rows.push(vec![
+                safe(&failed.id).into_owned(),
+                safe(&failed.failure.code).into_owned(),
+                safe(failed.failure.at.as_deref().unwrap_or("-")).into_owned(),
+                safe(&short(&failed.failure.message, 400)).into_owned(),
+            ]);
+        }
+        stdout.write_all(columns(&rows, &[]).as_bytes())?;
+        Ok(Ending::Done)
+    }
+}

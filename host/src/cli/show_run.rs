@@ -1,0 +1,184 @@
+//! `host show`: one run, while it goes on or afterwards.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::show::{count, safe, time};
+use super::tables::Format;
+use super::{CommandError, Ending, HELP, Missing, StoreArguments};
+use crate::config::File;
+use crate::engine::{RunError, now};
+use crate::ledger::{Run, RunId, RunState};
+
+/// How often a watched run is looked at.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Shows a run: how far it is, how fast, and what it counted. From another terminal, while it goes on.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:
+  host show 7 --store sqlite:app.db
+  host show 7 --store sqlite:app.db --watch
+  host show 7 --store sqlite:app.db --format json",
+    help_template = HELP
+)]
+pub(super) struct Arguments {
+    /// The run's number
+    run: i64,
+
+    #[command(flatten)]
+    store: StoreArguments,
+
+    /// Shows it again and again until it ends
+    #[arg(long)]
+    watch: bool,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t, env = "HOST_FORMAT")]
+    format: Format,
+}
+
+impl Arguments {
+    pub fn run(self, file: &File) -> Result<Ending, CommandError> {
+        let store = self.store.open(file, Missing::Refuse)?;
+        let mut writer = store.writer()?;
+        let mut shown = 0;
+        loop {
+            let run = writer
+                .run(RunId(self.run))?
+                .ok_or(RunError::NoRun(RunId(self.run)))?;
+            let mut stdout = io::stdout().lock();
+            match self.format {
+                Format::Json => writeln!(stdout, "{}", as_json(&run))?,
+                Format::Text => {
+                    let text = as_text(&run);
+                    if shown > 0 && console::colors_enabled() {
+                        console::Term::stdout().clear_last_lines(shown)?;
+                    }
+                    shown = text.lines().count();
+                    stdout.write_all(text.as_bytes())?;
+                }
+            }
+            if !self.watch || !is_alive(&run) {
+                return Ok(Ending::Done);
+            }
+            drop(stdout);
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
+
+/// Whether a process works on the run, or waits with it.
+fn is_alive(run: &Run) -> bool {
+    run.lease
+        .as_ref()
+        .is_some_and(|lease| lease.holds_against_this(now()))
+}
+
+/// The run's state; one whose process died says so.
+pub(super) fn state(run: &Run) -> &'static str {
+    match run.state {
+        RunState::Running | RunState::Paused | RunState::Undoing if !is_alive(run) => "died",
+        state => state.name(),
+    }
+}
+
+/// What is known of a run's pace: part done, documents in a second, seconds left.
+fn pace(run: &Run) -> (Option<f64>, Option<f64>, Option<f64>) {
+    let pace = &run.pace;
+    // Counts are far below 2^53.
+    #[expect(clippy::cast_precision_loss)]
+    let number = |count: u64| count as f64;
+    let part = pace
+        .to_look_at
+        .filter(|all| *all > 0)
+        .map(|all| (number(pace.looked_at) / number(all)).min(1.0));
+    let rate = (pace.worked > 0).then(|| number(pace.looked_at) / (number(pace.worked) / 1e3));
+    let left = match (pace.to_look_at, rate) {
+        (Some(all), Some(rate)) if rate > 0.0 => {
+            Some(number(all.saturating_sub(pace.looked_at)) / rate)
+        }
+        _ => None,
+    };
+    (part, rate, left)
+}
+
+pub(super) fn as_json(run: &Run) -> Value {
+    let (part, rate, left) = pace(run);
+    let counters = &run.counters;
+    json!({
+        "run": run.id,
+        "migration": run.migration,
+        "table": run.table,
+        "state": state(run),
+        "plugin": run.plugin,
+        "by": run.by,
+        "began": time(run.now),
+        "ended": run.ended.map(time),
+        "total": counters.total,
+        "updated": counters.updated,
+        "skipped": counters.skipped,
+        "failed": counters.failed,
+        "inserted": counters.inserted,
+        "deleted": counters.deleted,
+        "conflicts": counters.conflicts,
+        "skip_reasons": counters.skip_reasons,
+        "warnings": counters.warnings,
+        "looked_at": run.pace.looked_at,
+        "to_look_at": run.pace.to_look_at,
+        "percent": part.map(|part| part * 100.0),
+        "per_second": rate,
+        "seconds_left": left,
+        "longest_lock_ms": run.pace.longest_lock,
+    })
+}
+
+fn as_text(run: &Run) -> String {
+    let (part, rate, left) = pace(run);
+    let counters = &run.counters;
+    let looked_at = match (run.pace.to_look_at, part) {
+        (Some(all), Some(part)) => format!(
+            "{} of {} documents ({:.0}%)",
+            count(run.pace.looked_at),
+            count(all),
+            part * 100.0
+        ),
+        _ => format!("{} documents", count(run.pace.looked_at)),
+    };
+    let going = is_alive(run);
+    let rate = rate.map_or("-".into(), |rate| format!("{rate:.0} documents/s"));
+    let left = left
+        .filter(|_| going)
+        .map_or("-".into(), |left| format!("{left:.0} s"));
+    let lines = [
+        ("run", run.id.map_or("-".into(), |id| id.to_string())),
+        (
+            "migration",
+            format!("{} over `{}`", run.migration, run.table),
+        ),
+        ("state", state(run).into()),
+        ("plugin", run.plugin.clone()),
+        ("began", format!("{} by {}", time(run.now), run.by)),
+        ("ended", run.ended.map_or("-".into(), time)),
+        ("looked at", looked_at),
+        ("rate", rate),
+        ("time left", left),
+        ("total", count(counters.total)),
+        ("updated", count(counters.updated)),
+        ("skipped", count(counters.skipped)),
+        ("failed", count(counters.failed)),
+        ("inserted", count(counters.inserted)),
+        ("deleted", count(counters.deleted)),
+        ("conflicts", count(counters.conflicts)),
+        (
+            "longest lock",
+            format!("{} ms", count(run.pace.longest_lock)),
+        ),
+    ];
+    lines
+        .into_iter()
+        .map(|(name, value)| format!("{name:<13} {}\n", safe(&value)))
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! Comparing a batch with the store, under the write lock: what others have changed since it was read.
+
+use migration_document::{Filter, Outcome};
+
+use super::source::Batch;
+use crate::plugin::{Limits, World};
+use crate::store::{Again, Result, Table, Writer};
+
+/// What others have changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// How many documents are not what they were.
+    pub documents: u64,
+    /// Documents of the batch that must be transformed again, by their index.
+    pub again: Vec<usize>,
+}
+
+/// Replaces the documents that have changed by what they are now, and takes out those that are gone or do
+/// not meet the filter any more.
+pub(super) fn compare(
+    writer: &mut dyn Writer,
+    table: &Table,
+    filter: &Filter,
+    batch: &mut Batch,
+) -> Result<Lost> {
+    let mut lost = Lost::default();
+    let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
+    let documents = std::mem::take(&mut batch.documents);
+    let outcomes = std::mem::take(&mut batch.outcomes);
+    for (index, (document, outcome)) in documents.into_iter().zip(outcomes).enumerate() {
+        while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
+            batch.unreadable.push((batch.documents.len(), row));
+        }
+        let again = writer.again(table, &document)?;
+        if again != Again::Same {
+            lost.documents += 1;
+        }
+        match again {
+            Again::Same => {
+                batch.documents.push(document);
+                batch.outcomes.push(outcome);
+            }
+            Again::Changed(now) => {
+                if filter.matches(&now.body).unwrap_or(true) {
+                    lost.again.push(batch.documents.len());
+                    batch.documents.push(now);
+                    // Nobody looks at it: it is replaced before it is carried out.
+                    batch.outcomes.push(Outcome::Skip(String::new()));
+                }
+            }
+            Again::Unreadable(row) => batch.unreadable.push((batch.documents.len(), row)),
+            Again::Gone => {}
+        }
+    }
+    let end = batch.documents.len();
+    batch
+        .unreadable
+        .extend(unreadable.map(|(_, row)| (end, row)));
+    Ok(lost)
+}
+
+/// Whether what the plugin looked up is still what it was told.
+pub(super) fn answers_hold(batch: &Batch, world: &World, limits: &Limits) -> bool {
+    batch
+        .asked
+        .iter()
+        .all(|asked| asked.still_holds(world, limits))
+}

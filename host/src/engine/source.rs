@@ -1,0 +1,346 @@
+//! Batches on their way to the writer: read in the order of the table, transformed, and handed over in
+//! that order.
+//!
+//! [`InTurn`] reads a batch when it is asked for one. [`SideBySide`] reads and transforms ahead, on threads
+//! of their own, while earlier batches are written. Both give the same batches: the writer compares what
+//! it gets with the store, and settles what has changed meanwhile.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+
+use migration_document::{Filter, Outcome};
+
+use super::error::RunError;
+use super::sample::Sample;
+use super::transform::transform;
+use crate::ledger::Checkpoint;
+use crate::plugin::world::lock;
+use crate::plugin::{Asked, LogLine, Plugin, SharedReader, World};
+use crate::store::{Advice, Budget, Document, Mark, Range, Store, StoreError, Table, Unreadable};
+
+/// How many documents a sparse filter may pass over within one snapshot.
+const LOOKED_AT: usize = 100_000;
+
+/// The writer's clock: the last state of the store that it has seen, for those who read ahead.
+///
+/// A reader asks for it *before* it starts its snapshot. If the writer later finds the store in the same
+/// state, nobody else can have changed anything in between.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    mark: AtomicI64,
+}
+
+impl Clock {
+    pub fn now(&self) -> Mark {
+        Mark(self.mark.load(Ordering::SeqCst))
+    }
+
+    /// The writer has seen this state.
+    pub fn seen(&self, mark: Mark) {
+        self.mark.store(mark.0, Ordering::SeqCst);
+    }
+}
+
+/// Documents on their way from reading to writing.
+pub(super) struct Batch {
+    pub documents: Vec<Document>,
+    /// One for each document.
+    pub outcomes: Vec<Outcome>,
+    /// Each with the number of documents that stand before it.
+    pub unreadable: Vec<(usize, Unreadable)>,
+    /// The state that the writer had seen before the documents were read.
+    pub read: Mark,
+    /// What the plugin looked up.
+    pub asked: Vec<Asked>,
+    pub log: Vec<LogLine>,
+    pub advice: Vec<Advice>,
+    /// How far the page went.
+    pub last: Option<Checkpoint>,
+    pub looked_at: u64,
+    /// What has to be transformed again before it is written.
+    pub again: Again,
+}
+
+/// Which documents of a batch have to be transformed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Again {
+    /// All of them: what the plugin looked up has changed.
+    All,
+    /// These, by their index.
+    Some(Vec<usize>),
+}
+
+impl Default for Again {
+    fn default() -> Self {
+        Self::Some(Vec::new())
+    }
+}
+
+impl Batch {
+    pub fn empty(read: Mark) -> Self {
+        Self {
+            documents: Vec::new(),
+            outcomes: Vec::new(),
+            unreadable: Vec::new(),
+            read,
+            asked: Vec::new(),
+            log: Vec::new(),
+            advice: Vec::new(),
+            last: None,
+            looked_at: 0,
+            again: Again::default(),
+        }
+    }
+}
+
+/// The part of a table that is gone over, and how.
+pub(super) struct Lap<'a> {
+    pub store: &'a dyn Store,
+    pub plugin: &'a Plugin,
+    pub table: &'a Table,
+    pub filter: &'a Filter,
+    pub sample: Option<Sample>,
+    pub after: Option<Checkpoint>,
+    /// None: there is nothing to go over.
+    pub until: Option<Checkpoint>,
+    /// How many documents a batch has, as the writer wants it.
+    pub size: &'a AtomicUsize,
+    /// Bytes of bodies in a batch.
+    pub bytes: usize,
+    /// How many documents are wanted at the most.
+    pub left: Option<u64>,
+    pub clock: &'a Clock,
+}
+
+/// A page as it was read.
+struct Read {
+    page: crate::store::Page,
+    moment: Mark,
+}
+
+/// Reads page after page.
+struct Pages<'a> {
+    lap: &'a Lap<'a>,
+    after: Option<Checkpoint>,
+    left: Option<u64>,
+    done: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(lap: &'a Lap<'a>) -> Self {
+        Self {
+            lap,
+            after: lap.after.clone(),
+            left: lap.left,
+            done: lap.until.is_none(),
+        }
+    }
+
+    /// The next page, within a snapshot that is still open.
+    fn next(&mut self, reader: &SharedReader) -> Result<Option<Read>, StoreError> {
+        if self.done || self.left == Some(0) {
+            return Ok(None);
+        }
+        let left = self.left.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        });
+        let budget = Budget {
+            documents: self.lap.size.load(Ordering::Relaxed).clamp(1, left.max(1)),
+            bytes: self.lap.bytes,
+            looked_at: LOOKED_AT,
+        };
+        let moment = self.lap.clock.now();
+        let range = Range {
+            after: self.after.as_ref().map(|point| &point.place),
+            until: self.lap.until.as_ref().map(|point| &point.place),
+        };
+        let mut reader = lock(reader);
+        reader.begin()?;
+        let mut page = reader.page(self.lap.table, self.lap.filter, range, budget)?;
+        if page.last.is_some() {
+            self.after.clone_from(&page.last);
+        }
+        self.done = page.end;
+        if let Some(sample) = self.lap.sample {
+            page = sample.of(page);
+        }
+        let found = page.documents.len() + page.unreadable.len();
+        self.left = self.left.map(|left| left.saturating_sub(found as u64));
+        Ok(Some(Read { page, moment }))
+    }
+}
+
+/// Has a page transformed. The world's reader must be within a snapshot.
+fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
+    let Read { page, moment } = read;
+    let answer = transform(lap.plugin, world, &page.documents)?;
+    let advice = match &world.reader {
+        Some(reader) => lock(reader).take_advice(),
+        None => Vec::new(),
+    };
+    Ok(Batch {
+        documents: page.documents,
+        outcomes: answer.outcomes,
+        unreadable: page.unreadable,
+        read: moment,
+        asked: answer.asked,
+        log: answer.log,
+        advice,
+        last: page.last,
+        looked_at: page.looked_at,
+        again: Again::default(),
+    })
+}
+
+/// Where the writer gets its batches from.
+pub(super) trait Source {
+    /// The next batch; None at the end of the lap.
+    fn next(&mut self) -> Result<Option<Batch>, RunError>;
+}
+
+/// Reads and transforms a batch when it is asked for it.
+pub(super) struct InTurn<'a> {
+    lap: &'a Lap<'a>,
+    pages: Pages<'a>,
+    world: World,
+    reader: SharedReader,
+}
+
+impl<'a> InTurn<'a> {
+    /// `reader` answers the world's lookups as well.
+    pub fn new(lap: &'a Lap<'a>, world: World, reader: SharedReader) -> Self {
+        Self {
+            lap,
+            pages: Pages::new(lap),
+            world,
+            reader,
+        }
+    }
+}
+
+impl Source for InTurn<'_> {
+    fn next(&mut self) -> Result<Option<Batch>, RunError> {
+        let Some(read) = self.pages.next(&self.reader)? else {
+            return Ok(None);
+        };
+        let batch = transformed(self.lap, &self.world, read)?;
+        lock(&self.reader).end()?;
+        Ok(Some(batch))
+    }
+}
+
+/// Reads and transforms ahead.
+///
+/// The reader hands each page to whichever worker is free, and, in the table's order, the place where that
+/// worker will put the batch to the writer. Both queues are short, so that memory is bounded and a batch is
+/// not much older than it must be when it is written.
+pub(super) struct SideBySide {
+    batches: Receiver<Receiver<Result<Batch, RunError>>>,
+}
+
+/// A page, and where to put the batch that is made of it.
+type Task = (Read, SyncSender<Result<Batch, RunError>>);
+
+impl SideBySide {
+    /// Starts the threads. They end when the source is dropped.
+    ///
+    /// # Errors
+    /// If the store cannot be opened so often.
+    pub fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        lap: &'scope Lap<'scope>,
+        world: &World,
+        workers: usize,
+    ) -> Result<Self, RunError> {
+        let (batch_sender, batches) = sync_channel(workers + 1);
+        let (task_sender, tasks) = sync_channel::<Task>(1);
+        let tasks = Arc::new(Mutex::new(tasks));
+        for _ in 0..workers {
+            let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
+            let world = World {
+                fixed: Arc::clone(&world.fixed),
+                reader: Some(reader),
+            };
+            let tasks = Arc::clone(&tasks);
+            scope.spawn(move || work(lap, &world, &tasks));
+        }
+        let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
+        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
+        Ok(Self { batches })
+    }
+}
+
+impl Source for SideBySide {
+    fn next(&mut self) -> Result<Option<Batch>, RunError> {
+        // The reader has ended: everything was handed over.
+        let Ok(batch) = self.batches.recv() else {
+            return Ok(None);
+        };
+        match batch.recv() {
+            Ok(batch) => batch.map(Some),
+            Err(_) => Err(RunError::Lost),
+        }
+    }
+}
+
+fn read_ahead(
+    lap: &Lap<'_>,
+    reader: &SharedReader,
+    tasks: &SyncSender<Task>,
+    batches: &SyncSender<Receiver<Result<Batch, RunError>>>,
+) {
+    let mut pages = Pages::new(lap);
+    loop {
+        let page = pages.next(reader).and_then(|page| {
+            if page.is_some() {
+                lock(reader).end()?;
+            }
+            Ok(page)
+        });
+        let (sender, receiver) = sync_channel(1);
+        // An error of sending means that the writer wants no more.
+        if matches!(page, Ok(None)) || batches.send(receiver).is_err() {
+            return;
+        }
+        let sent = match page {
+            Ok(Some(read)) => tasks.send((read, sender)).is_ok(),
+            Ok(None) => false,
+            Err(error) => {
+                let _ = sender.send(Err(error.into()));
+                false
+            }
+        };
+        if !sent {
+            return;
+        }
+    }
+}
+
+fn work(lap: &Lap<'_>, world: &World, tasks: &Mutex<Receiver<Task>>) {
+    loop {
+        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((read, sender)) = task else {
+            return;
+        };
+        let done = in_snapshot(world, || transformed(lap, world, read));
+        if sender.send(done).is_err() {
+            return;
+        }
+    }
+}
+
+/// Does something while lookups are answered from one snapshot.
+pub(super) fn in_snapshot<T>(
+    world: &World,
+    work: impl FnOnce() -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    let Some(reader) = &world.reader else {
+        return work();
+    };
+    lock(reader).begin()?;
+    let done = work()?;
+    lock(reader).end()?;
+    Ok(done)
+}

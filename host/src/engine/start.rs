@@ -1,0 +1,236 @@
+//! What must be known and allowed before the first document is read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use migration_document::Filter;
+
+use super::apply::Scope;
+use super::error::RunError;
+use super::{Job, grants, now};
+use crate::ledger::{Checkpoint, DocumentFailure, Run, RunState, SHOWN_FAILURES};
+use crate::plugin::world::lock;
+use crate::plugin::{Fixed, SharedReader, World};
+use crate::store::{Kind, Place, StoreError, Table, Writer};
+
+/// How often a process that waits for another looks whether it has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// A run that can begin, or go on.
+pub(super) struct Started {
+    pub scope: Scope,
+    pub filter: Filter,
+    /// Its reader is [`Started::reader`].
+    pub world: World,
+    pub reader: SharedReader,
+    /// None in a dry run.
+    pub writer: Option<Box<dyn Writer>>,
+    pub run: Run,
+    /// The first failures of a run that goes on.
+    pub failures: Vec<DocumentFailure>,
+    /// Batches may be read and transformed while others are written.
+    pub side_by_side: bool,
+    /// Documents must be transformed one by one.
+    pub one_by_one: bool,
+}
+
+pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
+    let manifest = &job.plugin.manifest;
+    let missing = grants::missing(manifest, &job.granted);
+    if !missing.is_empty() {
+        return Err(RunError::NotGranted {
+            migration: manifest.name.clone(),
+            missing,
+        });
+    }
+    let table = job
+        .store
+        .table(job.table.as_deref().unwrap_or(&manifest.table))?;
+    let (writable, readable) = tables(job, &table)?;
+    // A lookup must not see more of a batch's own writes in small batches than in large ones.
+    let one_by_one = readable
+        .values()
+        .any(|read| writable.values().any(|written| written.name == read.name));
+    let mut secrets = BTreeMap::new();
+    for name in &manifest.secrets {
+        secrets.insert(name.clone(), (job.secrets)(name)?);
+    }
+    let reader: SharedReader = Arc::new(Mutex::new(job.store.reader()?));
+    let mut writer = if job.dry_run {
+        None
+    } else {
+        Some(job.store.writer()?)
+    };
+    let earlier = match &mut writer {
+        Some(writer) => {
+            wait_for_others(job, writer.as_mut(), &table)?;
+            writer.newest_run(&manifest.name, &table.name)?
+        }
+        None => None,
+    };
+    let mut run = match resumable(job, earlier)? {
+        Some(earlier) => earlier,
+        None => Run {
+            id: None,
+            migration: manifest.name.clone(),
+            table: table.name.clone(),
+            plugin: job.plugin.sha256.clone(),
+            parameters: job.parameters.clone(),
+            now: now(),
+            state: RunState::Running,
+            checkpoint: None,
+            until: lock(&reader).end_of(&table)?,
+            counters: Default::default(),
+            by: by(),
+            ended: None,
+            lease: None,
+            pace: Default::default(),
+        },
+    };
+    for point in [&mut run.checkpoint, &mut run.until].into_iter().flatten() {
+        refind(&reader, &table, point)?;
+    }
+    let failures = match (&mut writer, run.id) {
+        (Some(writer), Some(id)) => writer.quarantined(id, SHOWN_FAILURES)?,
+        _ => Vec::new(),
+    };
+    let known = writable
+        .iter()
+        .chain(&readable)
+        .map(|(name, table)| (name.clone(), Arc::clone(table)))
+        .collect();
+    let world = World {
+        fixed: Arc::new(Fixed {
+            migration: manifest.name.clone(),
+            now: run.now,
+            parameters: job.parameters.clone(),
+            secrets,
+            known,
+            readable,
+        }),
+        reader: Some(Arc::clone(&reader)),
+    };
+    let rows = table.kind == Kind::Row;
+    Ok(Started {
+        filter: job.plugin.filter.clone().null_is_missing(rows),
+        side_by_side: !one_by_one && job.store.reads_beside_writes()?,
+        scope: Scope {
+            migration: manifest.name.clone(),
+            table,
+            writable,
+        },
+        world,
+        reader,
+        writer,
+        run,
+        failures,
+        one_by_one,
+    })
+}
+
+type Tables = BTreeMap<String, Arc<Table>>;
+
+/// The tables that the migration may write and read, by the names that it uses.
+fn tables(job: &Job<'_>, own: &Arc<Table>) -> Result<(Tables, Tables), StoreError> {
+    let manifest = &job.plugin.manifest;
+    let mut writable = Tables::from([
+        (manifest.table.clone(), Arc::clone(own)),
+        (own.name.clone(), Arc::clone(own)),
+    ]);
+    for name in &manifest.writes {
+        if !writable.contains_key(name) {
+            writable.insert(name.clone(), job.store.table(name)?);
+        }
+    }
+    let mut readable = Tables::new();
+    for name in &manifest.reads {
+        let found = match writable.get(name) {
+            Some(known) => Arc::clone(known),
+            None => job.store.table(name)?,
+        };
+        readable.insert(name.clone(), found);
+    }
+    Ok((writable, readable))
+}
+
+/// Refuses to begin while another process works on the table, or waits until it does not.
+fn wait_for_others(job: &Job<'_>, writer: &mut dyn Writer, table: &Table) -> Result<(), RunError> {
+    loop {
+        match others(writer, &table.name)? {
+            None => return Ok(()),
+            Some(_) if job.wait && !job.stop.load(Ordering::Relaxed) => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Some(error) => return Err(error),
+        }
+    }
+}
+
+/// The other process that works on a table, as the error that it is.
+pub(super) fn others(writer: &mut dyn Writer, table: &str) -> Result<Option<RunError>, StoreError> {
+    let now = now();
+    for run in writer.claimed(table)? {
+        if let (Some(lease), Some(id)) = (run.lease, run.id)
+            && lease.holds_against_this(now)
+        {
+            return Ok(Some(RunError::Busy {
+                run: id,
+                migration: run.migration,
+                table: table.into(),
+                machine: lease.holder.machine,
+                process: lease.holder.process,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The earlier run that this one goes on with; None where it begins anew.
+fn resumable(job: &Job<'_>, earlier: Option<Run>) -> Result<Option<Run>, RunError> {
+    let Some(earlier) = earlier else {
+        return Ok(None);
+    };
+    if !earlier.state.goes_on() || job.restart {
+        return Ok(None);
+    }
+    let difference = if earlier.plugin != job.plugin.sha256 {
+        "other plugin bytes"
+    } else if earlier.parameters != job.parameters {
+        "other parameters"
+    } else {
+        return Ok(Some(earlier));
+    };
+    match (earlier.state, earlier.id) {
+        // It has done all that it was asked to do.
+        (RunState::Limited, _) | (_, None) => Ok(None),
+        (state, Some(run)) => Err(RunError::Unfinished {
+            run,
+            migration: earlier.migration,
+            table: earlier.table,
+            state: state.name(),
+            difference,
+        }),
+    }
+}
+
+/// Finds a checkpoint's place again, which VACUUM may have numbered anew. If its document is gone, the
+/// place is taken as it was.
+fn refind(reader: &SharedReader, table: &Table, point: &mut Checkpoint) -> Result<(), StoreError> {
+    if matches!(point.place, Place::Row(_))
+        && let Some(place) = lock(reader).place_of(table, &point.id)?
+    {
+        point.place = place;
+    }
+    Ok(())
+}
+
+/// Who runs this process.
+fn by() -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "unknown".into());
+    format!("{user}@{}", gethostname::gethostname().to_string_lossy())
+}

@@ -1,0 +1,239 @@
+//! Taking a run back: the road of a document, driven by the undo log, newest batch first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use migration_document::Failure;
+use serde::Serialize;
+
+use super::error::RunError;
+use super::now;
+use super::report::ReportedFailure;
+use super::start::others;
+use crate::ledger::undo::{Entry, Taken, decode, hash};
+use crate::ledger::{DocumentFailure, Holder, Lease, RunId, RunState, SHOWN_FAILURES};
+use crate::store::{Format, Store, StoreError, Table, WriteError, Writer};
+
+/// What undoing a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UndoReport {
+    /// The run that was taken back.
+    pub run: RunId,
+    /// How it stands now: undone, or undoing where it was told to end before.
+    pub state: RunState,
+    /// Documents that are what they were before the run; each change of a document counts.
+    pub restored: u64,
+    /// Changes that were left alone, because the document was changed since, or cannot be put back.
+    pub left_alone: u64,
+    /// The first of them.
+    pub errors: Vec<ReportedFailure>,
+}
+
+/// Takes a run back. What was changed by anyone since is left alone, and reported.
+///
+/// Each batch is taken back in one transaction, which also forgets its part of the undo log. So a process
+/// that dies leaves the rest to the next one.
+///
+/// # Errors
+/// If there is no such run, it is still being worked on, or the store fails.
+pub fn undo(
+    store: &dyn Store,
+    run: RunId,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(u64),
+) -> Result<UndoReport, RunError> {
+    let mut writer = store.writer()?;
+    let Some(mut record) = writer.run(run)? else {
+        return Err(RunError::NoRun(run));
+    };
+    if let Some(error) = others(writer.as_mut(), &record.table)? {
+        return Err(error);
+    }
+    match record.state {
+        RunState::Undone => {
+            return Err(RunError::NotUndoable {
+                run,
+                why: "it was undone already".into(),
+            });
+        }
+        _ if writer.newest_undo(run)?.is_none() && record.state != RunState::Undoing => {
+            let changed =
+                record.counters.updated + record.counters.deleted + record.counters.inserted;
+            if changed > 0 {
+                return Err(RunError::NotUndoable {
+                    run,
+                    why: "its undo log was forgotten".into(),
+                });
+            }
+        }
+        _ => {}
+    }
+    let mut report = UndoReport {
+        run,
+        state: RunState::Undoing,
+        restored: 0,
+        left_alone: 0,
+        errors: Vec::new(),
+    };
+    while !stop.load(Ordering::Relaxed) {
+        writer.begin()?;
+        let step = (|| {
+            claim(writer.as_mut(), &mut record)?;
+            let Some((number, log)) = writer.newest_undo(run)? else {
+                record.state = RunState::Undone;
+                record.lease = None;
+                record.ended = Some(now());
+                writer.save_run(&mut record)?;
+                return Ok(false);
+            };
+            for entry in decode(&log)?.iter().rev() {
+                match take_back(store, writer.as_mut(), entry)? {
+                    Ok(()) => report.restored += 1,
+                    Err(failure) => {
+                        report.left_alone += 1;
+                        if report.errors.len() < SHOWN_FAILURES {
+                            report.errors.push(failure.into());
+                        }
+                    }
+                }
+            }
+            writer.drop_undo(number)?;
+            record.state = RunState::Undoing;
+            writer.save_run(&mut record)?;
+            Ok(true)
+        })();
+        match step {
+            Ok(more) => {
+                writer.commit()?;
+                progress(report.restored + report.left_alone);
+                if !more {
+                    report.state = RunState::Undone;
+                    return Ok(report);
+                }
+            }
+            Err(error) => {
+                writer.rollback()?;
+                return Err(error);
+            }
+        }
+    }
+    record.lease = None;
+    writer.begin()?;
+    writer.save_run(&mut record)?;
+    writer.commit()?;
+    Ok(report)
+}
+
+/// Claims the run's table for this process.
+fn claim(writer: &mut dyn Writer, record: &mut crate::ledger::Run) -> Result<(), RunError> {
+    let held = match record.id {
+        Some(id) => writer.run(id)?.and_then(|run| run.lease),
+        None => None,
+    };
+    let now = now();
+    if let (Some(lease), Some(id)) = (held, record.id)
+        && lease.holder != Holder::this()
+        && lease.holds_against_this(now)
+    {
+        return Err(RunError::TakenOver { run: id });
+    }
+    record.lease = Some(Lease::new(now));
+    Ok(())
+}
+
+/// Takes one change back, or says why it is left alone.
+fn take_back(
+    store: &dyn Store,
+    writer: &mut dyn Writer,
+    entry: &Entry,
+) -> Result<Result<(), DocumentFailure>, RunError> {
+    let left = |code: &str, message: String| {
+        Ok(Err(DocumentFailure {
+            table: entry.table.clone(),
+            id: entry.id.clone(),
+            failure: Failure {
+                code: code.into(),
+                message,
+                at: None,
+            },
+        }))
+    };
+    let table = match store.table(&entry.table) {
+        Ok(table) => table,
+        Err(StoreError::NoSuchTable { .. }) => {
+            return left("no-table", "its table is not there any more".into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    writer.save_point()?;
+    let written = change_back(writer, &table, entry).and_then(|done| match done {
+        Ok(()) => writer.release().map(Ok),
+        Err(why) => Ok(Err(why)),
+    });
+    match written {
+        Ok(Ok(())) => Ok(Ok(())),
+        Ok(Err(why)) => {
+            writer.rewind()?;
+            left("changed-since", why.into())
+        }
+        Err(WriteError::Refused(failure)) => {
+            writer.rewind()?;
+            left(&failure.code, failure.message)
+        }
+        Err(WriteError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Writes what was there before. The inner error is a document that is not what the run left.
+fn change_back(
+    writer: &mut dyn Writer,
+    table: &Table,
+    entry: &Entry,
+) -> Result<Result<(), &'static str>, WriteError> {
+    const CHANGED: &str = "it was changed since, and is left as it is";
+    let found = match writer.find_again(table, &entry.id, entry.place.as_ref()) {
+        // Nobody can tell what it is now, so it is not what the run left.
+        Err(StoreError::Unreadable { .. }) => return Ok(Err(CHANGED)),
+        found => found?,
+    };
+    match (&entry.change, found) {
+        (Taken::Updated { delta, now }, Some(found)) if hash(&found.body) == *now => {
+            match delta.apply(&found.body) {
+                Some(before) => writer.update(table, &found, &before).map(Ok),
+                None => Ok(Err(CHANGED)),
+            }
+        }
+        (Taken::Inserted { now }, Some(found)) if hash(&found.body) == *now => {
+            writer.delete(table, &found).map(Ok)
+        }
+        (Taken::Deleted { body, binary }, None) => {
+            let format = if *binary {
+                Format::Binary
+            } else {
+                Format::Plain
+            };
+            writer.put_back(table, &entry.id, body, format).map(Ok)
+        }
+        (Taken::Updated { .. } | Taken::Inserted { .. }, Some(_)) => Ok(Err(CHANGED)),
+        // It is gone, as it was before the run.
+        (Taken::Inserted { .. }, None) => Ok(Ok(())),
+        (Taken::Updated { .. }, None) => Ok(Err("it was deleted since, and stays so")),
+        (Taken::Deleted { .. }, Some(_)) => Ok(Err(
+            "another document has its key now, and is left as it is",
+        )),
+    }
+}
+
+/// Forgets a run's undo log, and returns how many batches it could have taken back.
+///
+/// # Errors
+/// If there is no such run, or the store fails.
+pub fn forget(store: &dyn Store, run: RunId) -> Result<u64, RunError> {
+    let mut writer = store.writer()?;
+    if writer.run(run)?.is_none() {
+        return Err(RunError::NoRun(run));
+    }
+    writer.begin()?;
+    let forgotten = writer.forget_undo(run)?;
+    writer.commit()?;
+    Ok(forgotten)
+}
