@@ -1,5 +1,6 @@
 //! An outcome becomes changes: what it means for the document at hand, and what it may touch.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ pub(super) fn carry_out(
         document,
         effect: Effect::of(Verdict::Skipped(UNCHANGED.into())),
         insertions: 0,
-        body: Some(document.body.clone()),
+        now: Some(Cow::Borrowed(document)),
     };
     let done = work.outcome(outcome);
     let effect = work.effect;
@@ -99,8 +100,8 @@ struct Work<'a> {
     document: &'a Document,
     effect: Effect,
     insertions: usize,
-    /// The document's own body so far; None once it is deleted.
-    body: Option<String>,
+    /// The document as it is by now; None once it is deleted.
+    now: Option<Cow<'a, Document>>,
 }
 
 impl Work<'_> {
@@ -126,13 +127,12 @@ impl Work<'_> {
             Change::Delete(at) if self.is_own(&at)? => self.delete_own(),
             Change::Edit(at, edits) => {
                 let (table, other) = self.other(&at)?;
-                let body = edited(&other.body, &edits)?;
-                self.update_other(&table, &other, &body)
+                self.edit_other(&table, &other, &edits)
             }
             Change::Replace(at, body) => {
                 let (table, other) = self.other(&at)?;
-                let body = replaced(&other.body, &body)?;
-                self.update_other(&table, &other, &body)
+                let edits = changes(&other.body, &body)?;
+                self.edit_other(&table, &other, &edits)
             }
             Change::Delete(at) => {
                 let (table, other) = self.other(&at)?;
@@ -143,59 +143,44 @@ impl Work<'_> {
         }
     }
 
-    fn own_body(&self) -> Result<&str, WriteError> {
-        self.body.as_deref().ok_or_else(|| {
-            WriteError::refused(
-                "deleted-document",
-                "an earlier change of the same outcome deleted the document",
-                None,
-            )
-        })
-    }
-
     fn edit_own(&mut self, edits: &[Edit]) -> Result<(), WriteError> {
-        let body = edited(self.own_body()?, edits)?;
-        self.update_own(body)
-    }
-
-    fn replace_own(&mut self, body: &str) -> Result<(), WriteError> {
-        let body = replaced(self.own_body()?, body)?;
-        self.update_own(body)
-    }
-
-    fn update_own(&mut self, body: String) -> Result<(), WriteError> {
-        let before = self.own_body()?;
-        if before == body {
+        let now = own(&self.now)?;
+        let Some(body) = edited(&self.scope.table, now, edits)? else {
             return Ok(());
-        }
-        keeps_key(&self.scope.table, &self.document.id, before, &body)?;
-        let now = Document {
-            body: before.to_owned(),
-            ..self.document.clone()
         };
-        self.sink.update(&self.scope.table, &now, &body)?;
-        self.body = Some(body);
+        self.sink.update(&self.scope.table, now, &body)?;
+        let after = Document {
+            id: now.id.clone(),
+            body,
+            place: now.place.clone(),
+            format: now.format,
+        };
+        self.now = Some(Cow::Owned(after));
         self.effect.verdict = Verdict::Updated;
         Ok(())
     }
 
+    fn replace_own(&mut self, body: &str) -> Result<(), WriteError> {
+        let edits = changes(&own(&self.now)?.body, body)?;
+        self.edit_own(&edits)
+    }
+
     fn delete_own(&mut self) -> Result<(), WriteError> {
-        self.own_body()?;
-        self.sink.delete(&self.scope.table, self.document)?;
-        self.body = None;
+        let now = own(&self.now)?;
+        self.sink.delete(&self.scope.table, now)?;
+        self.now = None;
         self.effect.verdict = Verdict::Deleted;
         Ok(())
     }
 
-    fn update_other(
+    fn edit_other(
         &mut self,
         table: &Arc<Table>,
         other: &Document,
-        body: &str,
+        edits: &[Edit],
     ) -> Result<(), WriteError> {
-        if other.body != body {
-            keeps_key(table, &other.id, &other.body, body)?;
-            self.sink.update(table, other, body)?;
+        if let Some(body) = edited(table, other, edits)? {
+            self.sink.update(table, other, &body)?;
             self.touched(table);
         }
         Ok(())
@@ -273,8 +258,50 @@ impl Work<'_> {
     }
 }
 
-fn edited(body: &str, edits: &[Edit]) -> Result<String, WriteError> {
-    apply_edits(body, edits).map_err(|error| edit_refused(&error))
+/// The document at hand, unless it is deleted.
+fn own<'d>(now: &'d Option<Cow<'_, Document>>) -> Result<&'d Document, WriteError> {
+    now.as_deref().ok_or_else(|| {
+        WriteError::refused(
+            "deleted-document",
+            "an earlier change of the same outcome deleted the document",
+            None,
+        )
+    })
+}
+
+/// The document's body with the edits made; None if they change nothing.
+fn edited(
+    table: &Table,
+    document: &Document,
+    edits: &[Edit],
+) -> Result<Option<String>, WriteError> {
+    let body = apply_edits(&document.body, edits).map_err(|error| edit_refused(&error))?;
+    if body == document.body {
+        return Ok(None);
+    }
+    // Most edits name other fields, and looking the key up twice costs as much as an edit.
+    if edits.iter().any(|edit| may_name_key(table, edit)) {
+        keeps_key(table, &document.id, &document.body, &body)?;
+    }
+    Ok(Some(body))
+}
+
+/// Whether an edit names a field of the key, or the whole document.
+fn may_name_key(table: &Table, edit: &Edit) -> bool {
+    let names = |at: &str| {
+        let Some(field) = at.strip_prefix('/') else {
+            return true;
+        };
+        // An escaped name is not worth decoding here.
+        field.contains('~')
+            || table
+                .key_names()
+                .any(|name| field.split('/').next() == Some(name))
+    };
+    match edit {
+        Edit::Set { at, .. } | Edit::Remove { at } => names(at),
+        Edit::Rename { from, to } => names(from) || names(to),
+    }
 }
 
 fn edit_refused(error: &EditError) -> WriteError {
@@ -285,12 +312,11 @@ fn edit_refused(error: &EditError) -> WriteError {
     WriteError::refused(code, error.to_string(), error.at().map(str::to_owned))
 }
 
-/// The old body with what the new one really changes.
-fn replaced(old: &str, new: &str) -> Result<String, WriteError> {
-    let edits = diff(old, new).map_err(|error| {
+/// What a new body really changes.
+fn changes(old: &str, new: &str) -> Result<Vec<Edit>, WriteError> {
+    diff(old, new).map_err(|error| {
         WriteError::refused("invalid-value", format!("the new body is {error}"), None)
-    })?;
-    edited(old, &edits)
+    })
 }
 
 /// Refuses a body in which a field that is the document's key has changed.

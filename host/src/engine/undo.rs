@@ -1,5 +1,7 @@
 //! Taking a run back: the road of a document, driven by the undo log, newest batch first.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use migration_document::Failure;
@@ -67,6 +69,10 @@ pub fn undo(
         }
         _ => {}
     }
+    let mut tables = Tables {
+        store,
+        known: BTreeMap::new(),
+    };
     let mut report = UndoReport {
         run,
         state: RunState::Undoing,
@@ -86,7 +92,7 @@ pub fn undo(
                 return Ok(false);
             };
             for entry in decode(&log)?.iter().rev() {
-                match take_back(store, writer.as_mut(), entry)? {
+                match take_back(&mut tables, writer.as_mut(), entry)? {
                     Ok(()) => report.restored += 1,
                     Err(failure) => {
                         report.left_alone += 1;
@@ -123,6 +129,28 @@ pub fn undo(
     Ok(report)
 }
 
+/// The tables that an undo log names, each asked for once.
+struct Tables<'a> {
+    store: &'a dyn Store,
+    /// None: it is not there any more.
+    known: BTreeMap<String, Option<Arc<Table>>>,
+}
+
+impl Tables<'_> {
+    fn get(&mut self, name: &str) -> Result<Option<Arc<Table>>, StoreError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(known.clone());
+        }
+        let found = match self.store.table(name) {
+            Ok(table) => Some(table),
+            Err(StoreError::NoSuchTable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        self.known.insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+}
+
 /// Claims the run's table for this process.
 fn claim(writer: &mut dyn Writer, record: &mut crate::ledger::Run) -> Result<(), RunError> {
     let held = match record.id {
@@ -142,7 +170,7 @@ fn claim(writer: &mut dyn Writer, record: &mut crate::ledger::Run) -> Result<(),
 
 /// Takes one change back, or says why it is left alone.
 fn take_back(
-    store: &dyn Store,
+    tables: &mut Tables<'_>,
     writer: &mut dyn Writer,
     entry: &Entry,
 ) -> Result<Result<(), DocumentFailure>, RunError> {
@@ -157,28 +185,25 @@ fn take_back(
             },
         }))
     };
-    let table = match store.table(&entry.table) {
-        Ok(table) => table,
-        Err(StoreError::NoSuchTable { .. }) => {
-            return left("no-table", "its table is not there any more".into());
-        }
-        Err(error) => return Err(error.into()),
+    let Some(table) = tables.get(&entry.table)? else {
+        return left("no-table", "its table is not there any more".into());
     };
-    writer.save_point()?;
+    // One statement, which does all or nothing by itself unless the refusal may come later.
+    let saved = !writer.refuses_at_once();
+    if saved {
+        writer.save_point()?;
+    }
     let written = change_back(writer, &table, entry).and_then(|done| match done {
-        Ok(()) => writer.release().map(Ok),
-        Err(why) => Ok(Err(why)),
+        Ok(()) if saved => writer.release().map(Ok),
+        done => Ok(done),
     });
+    if saved && !matches!(written, Ok(Ok(()))) {
+        writer.rewind()?;
+    }
     match written {
         Ok(Ok(())) => Ok(Ok(())),
-        Ok(Err(why)) => {
-            writer.rewind()?;
-            left("changed-since", why.into())
-        }
-        Err(WriteError::Refused(failure)) => {
-            writer.rewind()?;
-            left(&failure.code, failure.message)
-        }
+        Ok(Err(why)) => left("changed-since", why.into()),
+        Err(WriteError::Refused(failure)) => left(&failure.code, failure.message),
         Err(WriteError::Store(error)) => Err(error.into()),
     }
 }

@@ -88,7 +88,7 @@ impl Delta {
     /// The way back from `after` to `before`.
     #[must_use]
     pub fn back(before: &str, after: &str) -> Self {
-        let mut head = common(before.bytes(), after.bytes());
+        let mut head = same_start(before.as_bytes(), after.as_bytes());
         // Both bodies share these bytes, so a boundary of one is a boundary of the other.
         while !before.is_char_boundary(head) || !after.is_char_boundary(head) {
             head -= 1;
@@ -116,6 +116,22 @@ impl Delta {
         let tail = after.get(cut..)?;
         Some([head, &self.middle, tail].concat())
     }
+}
+
+/// How many bytes two texts share at their beginnings. Most of a body stays, so whole words are compared.
+fn same_start(left: &[u8], right: &[u8]) -> usize {
+    const WORD: usize = 16;
+    let words = left
+        .chunks_exact(WORD)
+        .zip(right.chunks_exact(WORD))
+        .take_while(|(left, right)| left == right)
+        .count();
+    let start = words * WORD;
+    let (left, right) = (
+        left.get(start..).unwrap_or_default(),
+        right.get(start..).unwrap_or_default(),
+    );
+    start + common(left.iter().copied(), right.iter().copied())
 }
 
 /// How many bytes two texts share, from one end on.

@@ -65,19 +65,12 @@ pub(super) fn by_id(
     let Some(key) = codec::key_of_text(layout, id) else {
         return Ok(None);
     };
-    let terms = layout
-        .key_columns()
-        .iter()
-        .map(|column| format!("{column} = ?"))
-        .collect();
-    let conditions = Conditions { terms, values: key };
-    let sql = query::select(layout, &[&conditions], &layout.key_columns());
     let mut found = None;
     each(
         connection,
         layout,
-        &sql,
-        &conditions.values,
+        &layout.read_key,
+        &key,
         &Filter::default(),
         |row| {
             match row {
@@ -108,19 +101,13 @@ pub(super) fn at_place(
     layout: &Layout,
     place: &Place,
 ) -> Result<Option<Decoded>> {
-    let terms = layout.place_terms();
-    let conditions = Conditions {
-        terms,
-        values: codec::place_values(place),
-    };
-    let sql = query::select(layout, &[&conditions], &layout.place_columns());
     let mut found = None;
     let everything = Filter::default();
     each(
         connection,
         layout,
-        &sql,
-        &conditions.values,
+        &layout.read_place,
+        &codec::place_values(place),
         &everything,
         |row| {
             found = Some(row);

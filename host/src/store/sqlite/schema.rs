@@ -35,6 +35,10 @@ pub(super) struct Layout {
     /// The statements that give a document table's row a new body, as text and as JSONB: nearly all writes
     /// are this one.
     pub set_body: [String; 2],
+    /// The statement that reads the document at a place.
+    pub read_place: String,
+    /// The statement that reads the documents with a key.
+    pub read_key: String,
 }
 
 impl Layout {
@@ -310,7 +314,23 @@ pub(super) fn layout(
         binary,
         affinities,
         set_body: Default::default(),
+        read_place: String::new(),
+        read_key: String::new(),
     };
+    let read = |terms: &[String]| {
+        format!(
+            "SELECT {} FROM {} WHERE {}",
+            layout.select(),
+            layout.from,
+            terms.join(" AND ")
+        )
+    };
+    let key_terms: Vec<_> = layout
+        .key_columns()
+        .iter()
+        .map(|column| format!("{column} = ?"))
+        .collect();
+    (layout.read_place, layout.read_key) = (read(&layout.place_terms()), read(&key_terms));
     if let Kind::Document { body } = layout.table.kind {
         layout.set_body = ["?", "jsonb(?)"].map(|mark| {
             format!(
