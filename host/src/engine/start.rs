@@ -71,7 +71,11 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
         None => None,
     };
     let mut run = match resumable(job, earlier)? {
-        Some(earlier) => earlier,
+        // The claim was an earlier process's; this one makes its own with its first batch.
+        Some(earlier) => Run {
+            lease: None,
+            ..earlier
+        },
         None => Run {
             id: None,
             migration: manifest.name.clone(),
