@@ -93,7 +93,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     Inspect(inspect::Arguments),
     Runs(runs::Arguments),
     Show(show_run::Arguments),
