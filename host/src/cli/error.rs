@@ -182,6 +182,7 @@ impl From<RunError> for CommandError {
             ),
             RunError::TakenOver { .. } => made.hint("look at it with `host show`"),
             RunError::Lost | RunError::Undo(_) => made,
+            RunError::Undoing { run } => made.hint(format!("finish that first: host undo {run}")),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
             RunError::NotUndoable { .. } => made,
             RunError::Unfinished { .. } => made.hint(

@@ -75,6 +75,12 @@ pub enum RunError {
     /// The undo log cannot be written, or read.
     #[error(transparent)]
     Undo(#[from] BadLog),
+    /// An earlier run of the migration is half undone.
+    #[error("run {run} of the same migration is being undone, and is not undone yet")]
+    Undoing {
+        /// The run.
+        run: RunId,
+    },
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
@@ -222,10 +222,12 @@ impl<'a> Runner<'a> {
     /// Counts what is to be looked at, for those who watch.
     fn count(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
         let run = &mut self.started.run;
-        if observer.wants_count() && run.pace.to_look_at.is_none() {
+        let wanted = observer.wants_count() || !self.job.dry_run;
+        if wanted && run.pace.to_look_at.is_none() {
+            // Nobody needs it exact, and without bounds the store can count faster.
             let range = Range {
                 after: run.checkpoint.as_ref().map(|point| &point.place),
-                until: run.until.as_ref().map(|point| &point.place),
+                until: None,
             };
             let counted = match run.until {
                 Some(_) => lock(&self.started.reader).count(&self.started.scope.table, range)?,
@@ -269,6 +271,7 @@ impl<'a> Runner<'a> {
                 .pace
                 .limit
                 .map(|limit| limit.saturating_sub(self.handled)),
+            limited: AtomicBool::new(false),
             clock: &clock,
         };
         let ended = if self.started.side_by_side && !self.changes_own && !self.rippled {
@@ -304,12 +307,7 @@ impl<'a> Runner<'a> {
             }
             let Some(batch) = source.next()? else {
                 // Not the table's end, but the user's.
-                let limited = self
-                    .job
-                    .pace
-                    .limit
-                    .is_some_and(|limit| self.handled >= limit)
-                    && !self.at_end(lap)?;
+                let limited = lap.limited.load(Ordering::Relaxed) && !self.at_end(lap)?;
                 return Ok(if limited {
                     Ended::With(RunState::Limited)
                 } else {

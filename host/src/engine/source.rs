@@ -5,7 +5,7 @@
 //! of their own, while earlier batches are written. Both give the same batches: the writer compares what
 //! it gets with the store, and settles what has changed meanwhile.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
@@ -111,6 +111,8 @@ pub(super) struct Lap<'a> {
     pub bytes: usize,
     /// How many documents are wanted at the most.
     pub left: Option<u64>,
+    /// So many were read, and there may be more.
+    pub limited: AtomicBool,
     pub clock: &'a Clock,
 }
 
@@ -140,7 +142,11 @@ impl<'a> Pages<'a> {
 
     /// The next page, within a snapshot that is still open.
     fn next(&mut self, reader: &SharedReader) -> Result<Option<Read>, StoreError> {
-        if self.done || self.left == Some(0) {
+        if self.done {
+            return Ok(None);
+        }
+        if self.left == Some(0) {
+            self.lap.limited.store(true, Ordering::Relaxed);
             return Ok(None);
         }
         let left = self.left.map_or(usize::MAX, |left| {

@@ -196,6 +196,9 @@ fn resumable(job: &Job<'_>, earlier: Option<Run>) -> Result<Option<Run>, RunErro
     let Some(earlier) = earlier else {
         return Ok(None);
     };
+    if let (RunState::Undoing, Some(run)) = (earlier.state, earlier.id) {
+        return Err(RunError::Undoing { run });
+    }
     if !earlier.state.goes_on() || job.restart {
         return Ok(None);
     }

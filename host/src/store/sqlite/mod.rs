@@ -23,9 +23,12 @@ use sql::sqlite_error;
 
 use super::{Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer};
 
-/// Page cache of each connection, in KiB. The default of 2 MB makes a writer read the same pages of a
-/// large table's indexes again and again.
-const CACHE_KIB: i64 = 24 * 1024;
+/// Page cache of the connection that writes, in KiB. SQLite's default of 2 MB makes a writer read the same
+/// pages of a large table's indexes again and again.
+const WRITER_CACHE_KIB: i64 = 24 * 1024;
+
+/// Page cache of a connection that reads, in KiB. Most of them go over a table once, and there are several.
+const READER_CACHE_KIB: i64 = 4 * 1024;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 128;
@@ -105,7 +108,12 @@ impl SqliteStore {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.lock_timeout)?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        let cache = if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            WRITER_CACHE_KIB
+        } else {
+            READER_CACHE_KIB
+        };
+        connection.pragma_update(None, "cache_size", -cache)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     }
