@@ -99,7 +99,7 @@ impl From<StoreError> for CommandError {
                 made.hint("check the path; an encrypted database looks like this, too")
             }
             StoreError::Damaged { .. } => made.hint(
-                "nothing of the batch in hand was kept; restore a backup, or ask `sqlite3 FILE 'PRAGMA integrity_check'` what is left",
+                "restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` tells what is left",
             ),
             StoreError::Locked => made.hint(
                 "find the process that keeps a transaction open, or wait longer with --lock-timeout 60s",

@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod apply;
+mod courtesy;
 pub mod error;
 pub mod grants;
 pub mod observer;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
+use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::observer::{Observer, Progress};
 use super::report::Report;
@@ -47,6 +48,9 @@ pub(super) struct Runner<'a> {
     failures: Vec<DocumentFailure>,
     advised: HashSet<String>,
     began: Instant,
+    courtesy: Courtesy,
+    /// How long the last batch held the lock.
+    held: Duration,
     /// When the run's working time was last added up.
     counted_until: Instant,
     /// Documents that this process has handled.
@@ -108,6 +112,8 @@ impl<'a> Runner<'a> {
             failures,
             advised: HashSet::new(),
             began: Instant::now(),
+            courtesy: Courtesy::new(Instant::now()),
+            held: Duration::ZERO,
             counted_until: Instant::now(),
             handled: 0,
             looked_at: 0,
@@ -436,9 +442,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Rests as long as the user wants between batches.
+    /// Rests between batches, as long as the user wants and as other writers need.
     fn rest(&mut self, done: u64) -> Result<(), RunError> {
         let mut rest = self.job.pace.pause;
+        if !self.job.dry_run {
+            rest = rest.max(self.courtesy.rest(Instant::now(), self.held));
+        }
         if let Some(rate) = self.job.pace.rate {
             // Counts are far below 2^53.
             #[expect(clippy::cast_precision_loss)]
@@ -546,6 +555,9 @@ impl<'a> Runner<'a> {
             None => None,
         };
         let mark = writer.mark()?;
+        if lap.clock.now() != mark {
+            self.courtesy.others_wrote(Instant::now());
+        }
         lap.clock.seen(mark);
         if batch.read != mark {
             let lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
@@ -765,6 +777,7 @@ impl<'a> Runner<'a> {
         self.rippled |= written.rippled;
         self.inserted_here |= written.applied.inserted;
         self.remember(written.run, written.failures);
+        self.held = held;
         let pace = &mut self.started.run.pace;
         let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
         pace.longest_lock = pace.longest_lock.max(milliseconds);
@@ -772,10 +785,11 @@ impl<'a> Runner<'a> {
             let size = lap.size.load(Ordering::Relaxed);
             let pace = &self.job.pace;
             // What is read behind a cut is read for nothing: the next batch begins small.
+            let most = self.courtesy.max_lock(Instant::now(), pace.max_lock);
             let next = if cut {
                 1
             } else {
-                next_size(size, held, pace.max_lock, pace.batch_size)
+                next_size(size, held, most, pace.batch_size)
             };
             lap.size.store(next, Ordering::Relaxed);
         }
