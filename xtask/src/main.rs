@@ -6,8 +6,10 @@
 //!
 //! A command is a file with a function `run`, and a line in [`COMMANDS`].
 
+mod bench;
 mod checkout;
 mod ci;
+mod component;
 mod demo;
 mod plugins;
 mod shell;
@@ -48,10 +50,22 @@ const COMMANDS: &[Command] = &[
         run: plugins::run,
     },
     Command {
+        name: "component",
+        arguments: "FOLDER",
+        summary: "build a plugin project of one's own, such as `host new` makes, and print where its component is",
+        run: component::run,
+    },
+    Command {
         name: "test",
         arguments: "[-- ARGUMENTS OF CARGO TEST]",
         summary: "build what the tests need, then run all of them",
         run: test::run,
+    },
+    Command {
+        name: "bench",
+        arguments: "[--documents N] [--runs R] [--only NAME,…]",
+        summary: "compare the host with scripts, with one SQL statement and with what SQLite can do at best",
+        run: bench::run,
     },
     Command {
         name: "ci",

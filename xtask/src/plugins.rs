@@ -14,7 +14,7 @@ use crate::shell;
 use crate::toolchain::{TARGET, Toolchain};
 
 /// The profile in the workspace's `Cargo.toml` that everything for the sandbox is built with.
-const PROFILE: &str = "guest";
+pub const PROFILE: &str = "guest";
 
 /// How every component begins: the magic number of WebAssembly, and the version and layer of a component
 /// (a core module has `01 00 00 00` in their place).

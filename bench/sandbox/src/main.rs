@@ -1,0 +1,96 @@
+//! What the sandbox costs: the time that a transform takes for each document in it, and native.
+//!
+//! Both sides do the same batches in turns and must give the same outcomes. The sandbox's time is that of the
+//! whole call: making an instance, copying the documents into it, the transform, and copying the outcomes back.
+
+use std::env;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bench_native::transform::transform;
+use bench_native::{BATCH, sample};
+use host::plugin::{Fixed, Limits, Plugin, World};
+use host::store::{Document, Format, Place};
+use migration_document::Outcome;
+
+/// How many batches are timed.
+const BATCHES: u64 = 200;
+
+/// How many come before, for caches to fill and processors to speed up.
+const WARM_UP: u64 = 20;
+
+/// When the migration is supposed to run.
+const NOW: u64 = 1_700_000_000_000;
+
+fn main() -> Result<()> {
+    let [_, plugin] = &env::args_os().collect::<Vec<_>>()[..] else {
+        bail!("Usage: bench-sandbox PLUGIN");
+    };
+    let plugin = Plugin::load(Path::new(plugin), &Limits::default())?;
+    let world = World {
+        fixed: Arc::new(Fixed {
+            migration: plugin.manifest.name.clone(),
+            now: NOW,
+            ..Fixed::default()
+        }),
+        reader: None,
+    };
+    let (mut native, mut sandbox) = (Vec::new(), Vec::new());
+    for batch in 0..WARM_UP + BATCHES {
+        let documents = documents(batch)?;
+
+        let start = Instant::now();
+        let expected = documents
+            .iter()
+            .map(|document| {
+                transform(&document.body, NOW)?
+                    .map(Outcome::Edit)
+                    .context("a document of the sample needs no edit")
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let native_time = start.elapsed();
+
+        let start = Instant::now();
+        let answer = black_box(plugin.transform(&world, &documents)?);
+        let sandbox_time = start.elapsed();
+
+        ensure!(
+            answer.outcomes == expected,
+            "the plugin does something else than the native transform"
+        );
+        if batch >= WARM_UP {
+            native.push(native_time);
+            sandbox.push(sandbox_time);
+        }
+    }
+    println!(
+        r#"{{"native_us":{:.3},"sandbox_us":{:.3}}}"#,
+        per_document(native),
+        per_document(sandbox)
+    );
+    Ok(())
+}
+
+fn documents(batch: u64) -> Result<Vec<Document>> {
+    let first = batch * u64::from(BATCH);
+    (first..first + u64::from(BATCH))
+        .map(|number| {
+            Ok(Document {
+                id: sample::key(number),
+                body: sample::original(number, 0),
+                place: Place::Row(i64::try_from(number)?),
+                format: Format::Plain,
+            })
+        })
+        .collect()
+}
+
+/// The median of the times of batches, for each of its documents, in microseconds.
+fn per_document(mut batches: Vec<Duration>) -> f64 {
+    batches.sort_unstable();
+    let median = batches.get(batches.len() / 2).copied().unwrap_or_default();
+    median.as_secs_f64() * 1e6 / f64::from(BATCH)
+}
