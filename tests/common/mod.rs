@@ -1,0 +1,547 @@
+//! A folder of its own for each test, the binary to run in it, and the database to look at afterwards.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+
+use rusqlite::Connection;
+use rusqlite::types::{ToSql, Value as Sql};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The database of a lab, as a store's address.
+pub const STORE: &str = "sqlite:app.db";
+
+/// The checkout.
+pub fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn component(variable: &str, folder: &str, name: &str) -> &'static str {
+    let folder = std::env::var_os(variable)
+        .map_or_else(|| checkout().join("target").join(folder), PathBuf::from);
+    let path = folder.join(format!("{name}.wasm"));
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo xtask plugins`",
+        path.display()
+    );
+    // A few bytes for as long as the tests run make every command line easier to write.
+    String::leak(path.to_str().unwrap().to_owned())
+}
+
+/// The file of an example plugin.
+pub fn plugin(name: &str) -> &'static str {
+    component("HOST_TEST_PLUGINS", "plugins", name)
+}
+
+/// The file of a component that only tests need.
+pub fn guest(name: &str) -> &'static str {
+    component("HOST_TEST_GUESTS", "guests", name)
+}
+
+/// The data of real life that lies beside the checkout; None, with a word about it, where it does not.
+pub fn shared_data(name: &str) -> Option<PathBuf> {
+    let path = checkout().join("../shared/data").join(name);
+    if path.is_file() {
+        return Some(path);
+    }
+    println!("skipped: {} is not there", path.display());
+    None
+}
+
+/// A folder with a database in it.
+pub struct Lab {
+    folder: TempDir,
+}
+
+impl Lab {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A folder with a database that was made by this SQL.
+    pub fn with(sql: &str) -> Self {
+        let lab = Self::new();
+        lab.sql(sql);
+        lab
+    }
+
+    /// A folder with a database that was made by this SQL, and has the other tables that the scripted guest
+    /// names: `others`, which it may write, and `facts`, which it may read.
+    pub fn with_table(sql: &str) -> Self {
+        let lab = Self::with(sql);
+        lab.sql(
+            "CREATE TABLE IF NOT EXISTS others (_id TEXT PRIMARY KEY, doc JSON NOT NULL);
+             CREATE TABLE IF NOT EXISTS facts (_id TEXT PRIMARY KEY, doc JSON NOT NULL);",
+        );
+        lab
+    }
+
+    /// A folder with a database of document tables, of which `things` has these documents.
+    pub fn with_things<'a>(documents: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let lab =
+            Self::with_table("CREATE TABLE things (_id TEXT PRIMARY KEY, doc JSON NOT NULL);");
+        lab.put("things", documents);
+        lab
+    }
+
+    /// Adds documents to a document table; one that is there gets another body, and keeps its place.
+    pub fn put<'a>(&self, table: &str, documents: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let mut connection = self.database();
+        let transaction = connection.transaction().unwrap();
+        for (id, body) in documents {
+            transaction
+                .execute(
+                    &format!(
+                        "INSERT INTO \"{table}\" VALUES (?1, ?2)
+                         ON CONFLICT (_id) DO UPDATE SET doc = excluded.doc"
+                    ),
+                    [id, body],
+                )
+                .unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// A connection of an application's own.
+    pub fn database(&self) -> Connection {
+        let connection = Connection::open(self.path("app.db")).unwrap();
+        connection
+            .busy_timeout(std::time::Duration::from_secs(60))
+            .unwrap();
+        connection
+    }
+
+    pub fn sql(&self, sql: &str) {
+        self.database().execute_batch(sql).unwrap();
+    }
+
+    /// Runs one statement with these parameters.
+    pub fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) {
+        self.database().execute(sql, parameters).unwrap();
+    }
+
+    /// The values of a query's only column, as text.
+    pub fn column(&self, query: &str, parameters: &[&dyn ToSql]) -> Vec<String> {
+        let database = self.database();
+        let mut statement = database.prepare(query).unwrap();
+        statement
+            .query_map(parameters, |row| row.get(0).map(|value| shown(&value)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    /// The only value of a query, as text.
+    pub fn value(&self, query: &str) -> String {
+        let values = self.column(query, &[]);
+        assert_eq!(values.len(), 1, "{query}: {values:?}");
+        values.into_iter().next().unwrap()
+    }
+
+    /// The body of a document of a document table.
+    pub fn body(&self, table: &str, id: &str) -> String {
+        let query = format!("SELECT doc FROM \"{table}\" WHERE _id = ?1");
+        let bodies = self.column(&query, &[&id]);
+        assert_eq!(bodies.len(), 1, "document {id} of {table}");
+        bodies.into_iter().next().unwrap()
+    }
+
+    /// The body of a thing, parsed.
+    pub fn thing(&self, id: &str) -> Value {
+        serde_json::from_str(&self.body("things", id)).unwrap()
+    }
+
+    /// Everything that the database holds, but for what the host keeps for itself.
+    pub fn documents(&self) -> Tables {
+        self.dump(|name| !name.starts_with("_host_"))
+    }
+
+    /// Everything that the database holds.
+    pub fn everything(&self) -> Tables {
+        self.dump(|_| true)
+    }
+
+    fn dump(&self, wanted: impl Fn(&str) -> bool) -> Tables {
+        let database = self.database();
+        let mut tables = database
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'")
+            .unwrap();
+        let names: Vec<String> = tables
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        names
+            .into_iter()
+            .filter(|name| wanted(name))
+            .map(|name| {
+                let rows = rows(&database, &name);
+                (name, rows)
+            })
+            .collect()
+    }
+
+    /// `host` with these arguments, to be run in the folder and with nothing else in its environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `host` with these arguments.
+    pub fn host(&self, arguments: &[&str]) -> Ran {
+        self.ran(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs `host` with these arguments and environment variables.
+    pub fn host_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        self.ran(command.output().unwrap())
+    }
+
+    /// Runs `host` with these arguments and this standard input.
+    pub fn host_fed(&self, input: &[u8], arguments: &[&str]) -> Ran {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_owned();
+        let feeder = std::thread::spawn(move || {
+            // A program that refuses early closes its end.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        self.ran(output)
+    }
+
+    /// Starts `host` with these arguments and does not wait for it.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let child = self
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Running { child, said: None }
+    }
+
+    /// Runs a plugin over the lab's store.
+    pub fn run(&self, plugin: &str, more: &[&str]) -> Ran {
+        self.host(&[&["run", plugin, "--store", STORE], more].concat())
+    }
+
+    /// Runs the scripted guest with everything granted that it asks for.
+    pub fn run_scripted(&self, more: &[&str]) -> Ran {
+        self.host(&scripted(more))
+    }
+
+    /// Runs a plugin over the lab's store and returns its report, which must have come.
+    pub fn report(&self, plugin: &str, more: &[&str]) -> Report {
+        self.run(plugin, &[&["--format", "json"], more].concat())
+            .report()
+    }
+
+    /// Runs the scripted guest and returns its report.
+    pub fn report_scripted(&self, more: &[&str]) -> Report {
+        self.report(guest("scripted"), &[SCRIPTED_GRANTS, more].concat())
+    }
+
+    pub fn ran(&self, output: Output) -> Ran {
+        Ran {
+            folder: self.folder.path().to_str().unwrap().to_owned(),
+            output,
+        }
+    }
+}
+
+/// What the scripted guest asks for.
+pub const SCRIPTED_GRANTS: &[&str] = &["--allow", "read:facts,write:others"];
+
+/// The command line that runs the scripted guest, with everything granted that it asks for.
+pub fn scripted<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [
+        &["run", guest("scripted"), "--store", STORE],
+        SCRIPTED_GRANTS,
+        more,
+    ]
+    .concat()
+}
+
+/// The rows of tables, by the tables' names, each row as text.
+pub type Tables = BTreeMap<String, Vec<Vec<String>>>;
+
+fn rows(database: &Connection, table: &str) -> Vec<Vec<String>> {
+    let quoted = table.replace('"', "\"\"");
+    let mut statement = database
+        .prepare(&format!("SELECT * FROM \"{quoted}\""))
+        .unwrap();
+    let width = statement.column_count();
+    let mut found: Vec<Vec<String>> = statement
+        .query_map([], |row| {
+            (0..width)
+                .map(|index| row.get(index).map(|value| shown(&value)))
+                .collect()
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    found.sort();
+    found
+}
+
+/// A value of SQLite's such that different values, of different types too, look different.
+fn shown(value: &Sql) -> String {
+    match value {
+        Sql::Null => "NULL".into(),
+        Sql::Integer(number) => number.to_string(),
+        Sql::Real(number) => format!("{number:?} (real)"),
+        Sql::Text(text) => text.clone(),
+        Sql::Blob(bytes) => format!("{bytes:02x?} (blob)"),
+    }
+}
+
+/// A process that was started; killed, if the test forgets it.
+pub struct Running {
+    child: Child,
+    /// What is read of its standard error, kept open for what it says later.
+    said: Option<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    /// Waits until a line of its standard error contains this text.
+    pub fn until_it_says(&mut self, text: &str) {
+        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let mut all = String::new();
+        while !all.contains(text) {
+            let read = stderr.read_line(&mut all).unwrap();
+            assert!(read > 0, "it ended without saying `{text}`: {all}");
+        }
+        self.said = Some(stderr);
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// Sends it a signal, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end, and returns what it said but for what was waited for.
+    pub fn end(mut self, lab: &Lab) -> Ran {
+        let mut output = Output {
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            status: ExitStatus::default(),
+        };
+        // Neither stream is more than a pipe holds.
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut output.stdout).unwrap();
+        }
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_end(&mut output.stderr).unwrap();
+        }
+        output.status = self.child.wait().unwrap();
+        lab.ran(output)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be over.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a run of the binary showed, and how it ended.
+pub struct Ran {
+    folder: String,
+    output: Output,
+}
+
+impl Ran {
+    /// The exit status; -1 where a signal ended it.
+    pub fn status(&self) -> i32 {
+        self.output.status.code().unwrap_or(-1)
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).unwrap()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).unwrap()
+    }
+
+    /// Takes it that the command did all that it was to do.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.status(), 0, "{self}");
+        self
+    }
+
+    /// The report on standard output, and there must be nothing else.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        let Ok(report) = serde_json::from_slice(&self.output.stdout) else {
+            panic!("standard output is not one JSON value:\n{self}");
+        };
+        Report {
+            report,
+            status: self.status(),
+        }
+    }
+}
+
+/// Both streams and the exit status, without what differs from run to run.
+impl fmt::Display for Ran {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stdout = steady(&self.stdout(), &self.folder);
+        let stderr = steady(&self.stderr(), &self.folder);
+        write!(formatter, "{stdout}")?;
+        if !stderr.is_empty() {
+            write!(formatter, "------- stderr -------\n{stderr}")?;
+        }
+        write!(formatter, "[exit status: {}]", self.status())
+    }
+}
+
+/// A text with the test's folder, the checkout, times and hashes replaced by words.
+fn steady(text: &str, folder: &str) -> String {
+    let text = text
+        .replace(folder, "[FOLDER]")
+        .replace(checkout().to_str().unwrap(), "[CHECKOUT]");
+    let mut steady = String::new();
+    for line in text.split_inclusive('\n') {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut kept = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            let bare = word.trim_end_matches('\n');
+            let ending = &word[bare.len()..];
+            let is_hash = bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let before_unit = words
+                .get(index + 1)
+                .is_some_and(|next| next.trim_end() == "s");
+            if is_hash {
+                kept.push(format!("[SHA-256]{ending}"));
+            } else if before_unit && bare.parse::<f64>().is_ok() {
+                kept.push(format!("[TIME]{ending}"));
+            } else {
+                kept.push(word.clone());
+            }
+        }
+        steady.push_str(&kept.join(" "));
+    }
+    steady
+}
+
+/// The report of a run.
+pub struct Report {
+    report: Value,
+    /// The exit status.
+    pub status: i32,
+}
+
+impl Report {
+    pub fn json(&self) -> &Value {
+        &self.report
+    }
+
+    pub fn get(&self, name: &str) -> &Value {
+        self.report
+            .get(name)
+            .unwrap_or_else(|| panic!("the report has no {name}: {}", self.report))
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        self.get(name).as_u64().unwrap()
+    }
+
+    /// `total`, and what it is the sum of: updated, skipped, failed, deleted.
+    pub fn counts(&self) -> [u64; 5] {
+        ["total", "updated", "skipped", "failed", "deleted"].map(|name| self.number(name))
+    }
+
+    /// The failures as lines: id, code and message.
+    pub fn errors(&self) -> Vec<String> {
+        let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
+        self.get("errors")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| {
+                format!(
+                    "{} {}: {}",
+                    text(error, "id"),
+                    text(error, "code"),
+                    text(error, "message")
+                )
+            })
+            .collect()
+    }
+
+    /// Takes it that every document that met the filter is counted once, and once only.
+    #[track_caller]
+    pub fn adds_up(&self) -> &Self {
+        let [total, updated, skipped, failed, deleted] = self.counts();
+        assert_eq!(
+            updated + skipped + failed + deleted,
+            total,
+            "{}",
+            self.report
+        );
+        let reasons: u64 = self
+            .get("skip_reasons")
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum();
+        assert_eq!(reasons, skipped, "{}", self.report);
+        let shown = u64::try_from(self.errors().len()).unwrap();
+        assert_eq!(shown, failed.min(100), "{}", self.report);
+        assert_eq!(self.status, if failed > 0 { 3 } else { 0 });
+        self
+    }
+}

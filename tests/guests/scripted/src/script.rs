@@ -1,0 +1,222 @@
+//! What a document asks for under `do`, and how it gets it.
+//!
+//! The tests' guests share this file; they differ by their manifests.
+
+use migration_document::{Condition, Edit, Failure, Outcome};
+use plugin_sdk::__component::migration::exports::migration::plugin::transform::Outcome as WireOutcome;
+use plugin_sdk::__component::migration::migration::plugin::{context, log, lookup, types};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What a document may ask for besides an outcome. Where there is an answer, it goes to the member `answer`.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Request {
+    /// Stops in the middle.
+    Trap,
+    /// Never comes back.
+    Loop,
+    /// Takes memory until there is none.
+    Hoard,
+    /// The batch gets one outcome too few.
+    OneTooFew,
+    /// The batch gets one outcome too many.
+    OneTooMany,
+    /// Writes a line into the log, and skips.
+    Log(String),
+    /// Looks documents up by their ids: their bodies, null for each that does not exist.
+    Get {
+        table: String,
+        ids: Vec<String>,
+    },
+    /// Looks documents up by conditions: their ids.
+    Find {
+        table: String,
+        conditions: Vec<Condition>,
+        limit: u32,
+    },
+    Param(String),
+    Secret(String),
+    Now,
+    NewId {
+        table: String,
+        seed: String,
+    },
+    /// Inserts this body into a table under an id of the host's making, from this seed.
+    InsertNew {
+        table: String,
+        seed: String,
+        body: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wish {
+    Outcome(Outcome),
+    Request(Request),
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, rename = "do")]
+    wish: Option<&'a RawValue>,
+}
+
+/// Obeys the documents of a batch.
+pub fn obey(documents: Vec<types::Document>) -> Vec<WireOutcome> {
+    let mut outcomes = Vec::new();
+    let (mut too_few, mut too_many) = (false, false);
+    for document in &documents {
+        let outcome = match wish(&document.body) {
+            Ok(None) => Outcome::Skip("no wish".into()),
+            Ok(Some(Wish::Outcome(outcome))) => outcome,
+            Ok(Some(Wish::Request(Request::OneTooFew))) => {
+                too_few = true;
+                Outcome::Skip("one too few".into())
+            }
+            Ok(Some(Wish::Request(Request::OneTooMany))) => {
+                too_many = true;
+                Outcome::Skip("one too many".into())
+            }
+            Ok(Some(Wish::Request(request))) => grant(request),
+            Err(error) => Outcome::Fail(Failure {
+                code: "no-script".into(),
+                message: error.to_string(),
+                at: Some("/do".into()),
+            }),
+        };
+        outcomes.push(outcome.into());
+    }
+    if too_few {
+        outcomes.pop();
+    }
+    if too_many {
+        outcomes.push(Outcome::Skip("one too many".into()).into());
+    }
+    outcomes
+}
+
+fn wish(body: &str) -> serde_json::Result<Option<Wish>> {
+    let body: Body<'_> = serde_json::from_str(body)?;
+    let Some(text) = body.wish.map(RawValue::get) else {
+        return Ok(None);
+    };
+    // A column of a row table holds the script as a text.
+    match serde_json::from_str::<String>(text) {
+        Ok(script) if script.starts_with(['{', '"']) => serde_json::from_str(&script).map(Some),
+        _ => serde_json::from_str(text).map(Some),
+    }
+}
+
+fn grant(request: Request) -> Outcome {
+    match request {
+        Request::Trap => std::process::abort(),
+        Request::Loop => loop {
+            std::hint::black_box(());
+        },
+        Request::Hoard => {
+            let mut hoard: Vec<Vec<u8>> = Vec::new();
+            loop {
+                hoard.push(vec![1; 16 << 20]);
+                std::hint::black_box(&hoard);
+            }
+        }
+        // Settled where the whole batch is seen.
+        Request::OneTooFew | Request::OneTooMany => Outcome::Skip(String::new()),
+        Request::Log(message) => {
+            log::emit(log::Level::Warn, &message);
+            Outcome::Skip("logged".into())
+        }
+        Request::Get { table, ids } => match lookup::get_many(&table, &ids) {
+            Ok(found) => answer(&array(found.into_iter().map(|document| {
+                document.map_or_else(|| "null".to_owned(), |document| document.body)
+            }))),
+            Err(error) => no_answer(&error),
+        },
+        Request::Find {
+            table,
+            conditions,
+            limit,
+        } => {
+            let conditions: Vec<types::Condition> =
+                conditions.into_iter().map(Into::into).collect();
+            match lookup::find_many(&table, &[conditions], limit) {
+                Ok(found) => answer(&array(
+                    found
+                        .into_iter()
+                        .flatten()
+                        .map(|document| string(&document.id)),
+                )),
+                Err(error) => no_answer(&error),
+            }
+        }
+        Request::Param(name) => answer(&context::param(&name).unwrap_or_else(|| "null".into())),
+        Request::Secret(name) => {
+            answer(&context::secret(&name).map_or("null".into(), |value| string(&value)))
+        }
+        Request::Now => answer(&context::now().to_string()),
+        Request::NewId { table, seed } => answer(&string(&context::new_id(&table, &seed))),
+        Request::InsertNew { table, seed, body } => {
+            let id = Some(context::new_id(&table, &seed));
+            Outcome::Changes(vec![migration_document::Change::Insert(
+                migration_document::Insertion { table, id, body },
+            )])
+        }
+    }
+}
+
+/// Keeps an answer in the document.
+fn answer(json: &str) -> Outcome {
+    Outcome::Edit(vec![Edit::Set {
+        at: "/answer".into(),
+        value: json.into(),
+    }])
+}
+
+fn no_answer(error: &lookup::Error) -> Outcome {
+    let (code, message) = match error {
+        lookup::Error::NotGranted(table) => ("lookup-not-granted", table),
+        lookup::Error::UnknownTable(table) => ("lookup-unknown-table", table),
+        lookup::Error::LimitExceeded(limit) => ("lookup-limit-exceeded", limit),
+        lookup::Error::Store(message) => ("lookup-store", message),
+    };
+    Outcome::Fail(Failure {
+        code: code.into(),
+        message: message.clone(),
+        at: None,
+    })
+}
+
+fn array(texts: impl Iterator<Item = String>) -> String {
+    format!("[{}]", texts.collect::<Vec<_>>().join(","))
+}
+
+fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Makes a component of the script and a manifest.
+macro_rules! scripted {
+    ($manifest:expr) => {
+        struct Guest;
+
+        impl plugin_sdk::__component::migration::exports::migration::plugin::transform::Guest for Guest {
+            fn describe()
+            -> plugin_sdk::__component::migration::migration::plugin::types::Manifest {
+                plugin_sdk::Manifest::as_model(&$manifest).clone().into()
+            }
+
+            fn transform(
+                documents: Vec<plugin_sdk::__component::migration::migration::plugin::types::Document>,
+            ) -> Vec<plugin_sdk::__component::migration::migration::plugin::types::Outcome> {
+                script::obey(documents)
+            }
+        }
+
+        plugin_sdk::__component::export_migration!(
+            Guest with_types_in plugin_sdk::__component::migration
+        );
+    };
+}
+pub(crate) use scripted;
