@@ -145,7 +145,7 @@ impl Arguments {
         }
         Ok(match report.state {
             RunState::Interrupted | RunState::Cancelled => Ending::Interrupted,
-            _ if report.failed > 0 => Ending::SomeFailed,
+            _ if report.counters.failed > 0 => Ending::SomeFailed,
             _ => Ending::Done,
         })
     }

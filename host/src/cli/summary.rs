@@ -26,13 +26,16 @@ pub(super) fn summary(report: &Report) -> String {
         report.state.name(),
         report.seconds
     ));
-    line(format!("{:>12} met the filter", count(report.total)));
+    line(format!(
+        "{:>12} met the filter",
+        count(report.counters.total)
+    ));
     let would = if report.dry_run { "would be " } else { "" };
     for (number, name) in [
-        (report.updated, "updated"),
-        (report.deleted, "deleted"),
-        (report.skipped, "skipped"),
-        (report.failed, "failed"),
+        (report.counters.updated, "updated"),
+        (report.counters.deleted, "deleted"),
+        (report.counters.skipped, "skipped"),
+        (report.counters.failed, "failed"),
     ] {
         if number > 0 || matches!(name, "updated" | "failed") {
             let would = if matches!(name, "updated" | "deleted") {
@@ -46,16 +49,19 @@ pub(super) fn summary(report: &Report) -> String {
             reasons(report, &mut line);
         }
     }
-    if report.inserted > 0 {
-        line(format!("{:>12} {would}inserted", count(report.inserted)));
-    }
-    if report.conflicts > 0 {
+    if report.counters.inserted > 0 {
         line(format!(
-            "{:>12} changed meanwhile by others, and tried again",
-            count(report.conflicts)
+            "{:>12} {would}inserted",
+            count(report.counters.inserted)
         ));
     }
-    for (warning, number) in report.warnings.iter().take(SHOWN) {
+    if report.counters.conflicts > 0 {
+        line(format!(
+            "{:>12} changed meanwhile by others, and tried again",
+            count(report.counters.conflicts)
+        ));
+    }
+    for (warning, number) in report.counters.warnings.iter().take(SHOWN) {
         let times = if *number == 1 { "time" } else { "times" };
         line(format!(
             "The plugin warned {} {times}: {}",
@@ -71,7 +77,7 @@ pub(super) fn summary(report: &Report) -> String {
 }
 
 fn reasons(report: &Report, line: &mut impl FnMut(String)) {
-    let mut reasons: Vec<_> = report.skip_reasons.iter().collect();
+    let mut reasons: Vec<_> = report.counters.skip_reasons.iter().collect();
     reasons.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
     for (reason, number) in reasons.iter().take(SHOWN) {
         line(format!(
@@ -104,8 +110,11 @@ fn failures(report: &Report, line: &mut impl FnMut(String)) {
         ));
     }
     let shown = u64::try_from(report.errors.len().min(SHOWN)).unwrap_or(u64::MAX);
-    if report.failed > shown {
-        line(format!("  … and {} more", count(report.failed - shown)));
+    if report.counters.failed > shown {
+        line(format!(
+            "  … and {} more",
+            count(report.counters.failed - shown)
+        ));
     }
 }
 
@@ -129,7 +138,7 @@ fn next(report: &Report) -> Vec<String> {
     }
     if report.dry_run {
         words.push("Nothing was written. Next: the same command without --dry-run.".into());
-    } else if report.failed > 0 {
+    } else if report.counters.failed > 0 {
         words.push(
             "The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.".into(),
         );

@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod apply;
+mod between;
 mod courtesy;
 pub mod error;
 pub mod grants;
@@ -33,6 +34,7 @@ mod source;
 mod start;
 mod transform;
 pub mod undo;
+mod write;
 
 pub use apply::UNCHANGED;
 pub use error::RunError;

@@ -1,11 +1,10 @@
 //! What a run did, for people and for scripts.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::ledger::{DocumentFailure, Run, RunId, RunState};
+use crate::ledger::{Counters, DocumentFailure, Run, RunId, RunState};
 
 /// What a run did, from its beginning: batches of earlier processes that it went on with included.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,24 +19,9 @@ pub struct Report {
     pub state: RunState,
     /// Nothing was written.
     pub dry_run: bool,
-    /// Documents that met the filter.
-    pub total: u64,
-    /// Documents that were changed, or whose changes touched only other documents.
-    pub updated: u64,
-    /// Documents that were left alone on purpose.
-    pub skipped: u64,
-    /// Documents that could not be migrated; all of them are in the ledger.
-    pub failed: u64,
-    /// Documents that were added, to any table.
-    pub inserted: u64,
-    /// Documents that were taken away by their own outcome.
-    pub deleted: u64,
-    /// How often another writer changed a document between reading and writing.
-    pub conflicts: u64,
-    /// How often each reason to skip was given.
-    pub skip_reasons: BTreeMap<String, u64>,
-    /// How often the plugin logged each warning.
-    pub warnings: BTreeMap<String, u64>,
+    /// What was counted.
+    #[serde(flatten)]
+    pub counters: Counters,
     /// The first failures, up to [`crate::ledger::SHOWN_FAILURES`].
     pub errors: Vec<ReportedFailure>,
     /// How long this process worked on it.
@@ -72,22 +56,13 @@ impl Report {
         time: Duration,
         why: Option<String>,
     ) -> Self {
-        let counters = run.counters.clone();
         Self {
             run: run.id,
             migration: run.migration.clone(),
             table: run.table.clone(),
             state,
             dry_run,
-            total: counters.total,
-            updated: counters.updated,
-            skipped: counters.skipped,
-            failed: counters.failed,
-            inserted: counters.inserted,
-            deleted: counters.deleted,
-            conflicts: counters.conflicts,
-            skip_reasons: counters.skip_reasons,
-            warnings: counters.warnings,
+            counters: run.counters.clone(),
             errors: failures.into_iter().map(ReportedFailure::from).collect(),
             // Microseconds are more than anyone wants to read.
             why,

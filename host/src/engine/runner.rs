@@ -5,23 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::apply::{self, Effect, Verdict};
 use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::observer::{Observer, Progress};
 use super::report::Report;
-use super::settle;
-use super::sink::{Dry, Real, Sink};
-use super::source::{Again, Batch, Clock, InTurn, Lap, SideBySide, Source, in_snapshot};
-use super::start::{Started, others, start};
-use super::transform::transform;
-use super::{ATTEMPTS, Failures, Job, now};
-use crate::ledger::{
-    Checkpoint, DocumentFailure, Lease, Request, Run, RunId, RunState, SHOWN_FAILURES, lease, undo,
-};
+use super::source::{Clock, InTurn, Lap, SideBySide, Source};
+use super::start::{Started, start};
+use super::{Job, now};
+use crate::ledger::{Checkpoint, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
-use crate::plugin::{Level, LogLine};
-use crate::store::{Mark, Range, StoreError, Writer};
+use crate::store::{Mark, Range, StoreError};
 
 /// How many bytes of bodies a batch has at the most, but for a single larger document.
 const BATCH_BYTES: usize = 4 << 20;
@@ -32,40 +25,34 @@ const FIRST_BATCH: usize = 500;
 /// How many further laps there are at the most while others keep writing.
 const LAPS: u32 = 10;
 
-/// How long a run waits at a time while it rests or is paused, before it looks around.
-const GLANCE: Duration = Duration::from_millis(100);
-
-/// From how many documents on a share of failures is judged.
-const JUDGED_FROM: u64 = 100;
-
 pub(super) struct Runner<'a> {
-    job: &'a Job<'a>,
-    started: Started,
-    clock: Clock,
+    pub(super) job: &'a Job<'a>,
+    pub(super) started: Started,
+    pub(super) clock: Clock,
     /// How many documents the next batch should have.
-    size: AtomicUsize,
+    pub(super) size: AtomicUsize,
     /// The first failures.
-    failures: Vec<DocumentFailure>,
-    advised: HashSet<String>,
-    began: Instant,
-    courtesy: Courtesy,
+    pub(super) failures: Vec<DocumentFailure>,
+    pub(super) advised: HashSet<String>,
+    pub(super) began: Instant,
+    pub(super) courtesy: Courtesy,
     /// How long the last batch held the lock.
-    held: Duration,
+    pub(super) held: Duration,
     /// When the run's working time was last added up.
-    counted_until: Instant,
+    pub(super) counted_until: Instant,
     /// Documents that this process has handled.
-    handled: u64,
-    looked_at: u64,
+    pub(super) handled: u64,
+    pub(super) looked_at: u64,
     /// How long earlier processes worked on the run, and this one until [`Runner::counted_until`].
-    worked_before: u64,
+    pub(super) worked_before: u64,
     /// The run has changed other documents of its table than the one at hand. Reading ahead is in vain.
-    changes_own: bool,
+    pub(super) changes_own: bool,
     /// Triggers or foreign keys change more than the documents at hand. Reading ahead would read too early.
-    rippled: bool,
+    pub(super) rippled: bool,
     /// The run has added documents to its own table.
-    inserted_here: bool,
+    pub(super) inserted_here: bool,
     /// Why it ended before its end, where nobody asked for it.
-    why: Option<String>,
+    pub(super) why: Option<String>,
 }
 
 /// How a lap ended.
@@ -82,7 +69,7 @@ enum Ended {
 
 /// What a lap is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// The table, or what was added at its end: the checkpoint moves.
     Forward,
     /// The whole table once more, for documents that came to meet the filter behind the checkpoint. What
@@ -150,8 +137,9 @@ impl<'a> Runner<'a> {
     fn laps(&mut self, observer: &mut dyn Observer) -> Result<RunState, RunError> {
         self.count(observer)?;
         let mut purpose = Purpose::Forward;
+        // What others did between an earlier process and this one has been seen by nobody.
+        let mut seen = self.started.run.id.is_none().then(|| self.clock.now());
         for lap in 0..=LAPS {
-            let seen = self.clock.now();
             let before = self.started.run.counters.total;
             let mut after = match purpose {
                 Purpose::Forward => self.started.run.checkpoint.clone(),
@@ -169,6 +157,7 @@ impl<'a> Runner<'a> {
                 Some(next) => purpose = next,
                 None => break,
             }
+            seen = Some(self.clock.now());
         }
         Ok(if self.job.pace.sample.is_some() {
             RunState::Sampled
@@ -181,7 +170,7 @@ impl<'a> Runner<'a> {
     fn next_lap(
         &mut self,
         purpose: Purpose,
-        seen: Mark,
+        seen: Option<Mark>,
         found: u64,
         lap: u32,
     ) -> Result<Option<Purpose>, RunError> {
@@ -193,7 +182,7 @@ impl<'a> Runner<'a> {
             return Ok(None);
         }
         let mark = writer.mark()?;
-        if mark == seen {
+        if Some(mark) == seen {
             return Ok(None);
         }
         self.clock.seen(mark);
@@ -373,437 +362,14 @@ impl<'a> Runner<'a> {
         Ok(lock(&self.started.reader).count(lap.table, range)? == 0)
     }
 
-    /// Why the failures are too many, if they are.
-    fn too_many_failures(&self) -> Option<String> {
-        let counters = &self.started.run.counters;
-        match self.job.pace.failures {
-            Failures::Quarantine => None,
-            Failures::Number(most) => (counters.failed > most)
-                .then(|| format!("{} documents failed, and {most} may", counters.failed)),
-            Failures::Share(most) => {
-                // Counts are far below 2^53.
-                #[expect(clippy::cast_precision_loss)]
-                let share = counters.failed as f64 / counters.total.max(1) as f64;
-                (counters.total >= JUDGED_FROM && share > most).then(|| {
-                    format!(
-                        "{} of {} documents failed, and {}% may",
-                        counters.failed,
-                        counters.total,
-                        most * 100.0
-                    )
-                })
-            }
-        }
-    }
-
-    /// Does what another process asks for.
-    fn heed(
-        &mut self,
-        request: Option<Request>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<RunState>, RunError> {
-        match request {
-            None => Ok(None),
-            Some(Request::Cancel) => Ok(Some(RunState::Cancelled)),
-            Some(Request::Pause) => {
-                observer.paused(true);
-                self.save(RunState::Paused)?;
-                let mut renewed = Instant::now();
-                let ended = loop {
-                    if self.job.stop.load(Ordering::Relaxed) {
-                        break Some(RunState::Interrupted);
-                    }
-                    match self.request()? {
-                        None => break None,
-                        Some(Request::Cancel) => break Some(RunState::Cancelled),
-                        Some(Request::Pause) => std::thread::sleep(GLANCE),
-                    }
-                    if renewed.elapsed() >= lease::RENEWAL {
-                        self.save(RunState::Paused)?;
-                        renewed = Instant::now();
-                    }
-                };
-                // Time in which it rested is no work.
-                self.worked_before = self.started.run.pace.worked;
-                self.counted_until = Instant::now();
-                if ended.is_none() {
-                    self.save(RunState::Running)?;
-                }
-                observer.paused(false);
-                Ok(ended)
-            }
-        }
-    }
-
-    fn request(&mut self) -> Result<Option<Request>, RunError> {
-        match (&mut self.started.writer, self.started.run.id) {
-            (Some(writer), Some(id)) => Ok(writer.request(id)?),
-            _ => Ok(None),
-        }
-    }
-
-    /// Rests between batches, as long as the user wants and as other writers need.
-    fn rest(&mut self, done: u64) -> Result<(), RunError> {
-        let mut rest = self.job.pace.pause;
-        if !self.job.dry_run {
-            rest = rest.max(self.courtesy.rest(Instant::now(), self.held));
-        }
-        if let Some(rate) = self.job.pace.rate {
-            // Counts are far below 2^53.
-            #[expect(clippy::cast_precision_loss)]
-            let due =
-                Duration::try_from_secs_f64(self.handled as f64 / rate).unwrap_or(Duration::MAX);
-            rest = rest.max(due.saturating_sub(self.began.elapsed()));
-        }
-        if done == 0 {
-            return Ok(());
-        }
-        let until = Instant::now().checked_add(rest);
-        let mut renewed = Instant::now();
-        while !self.job.stop.load(Ordering::Relaxed) {
-            let left = until.map_or(Duration::MAX, |until| {
-                until.saturating_duration_since(Instant::now())
-            });
-            // Whoever asks for a pause or an end must not wait for a slow rate.
-            if left.is_zero() || (left > GLANCE && self.request()?.is_some()) {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(GLANCE));
-            if renewed.elapsed() >= lease::RENEWAL {
-                self.save(RunState::Running)?;
-                renewed = Instant::now();
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts what a batch would do.
-    fn tally(&mut self, batch: Batch, observer: &mut dyn Observer) -> Result<(), RunError> {
-        for line in &batch.log {
-            observer.logged(line);
-        }
-        let reader = Arc::clone(&self.started.reader);
-        lock(&reader).begin()?;
-        let mut run = self.started.run.clone();
-        let mut failures = Vec::new();
-        let mut sink = Dry::new(&reader, observer);
-        self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
-        lock(&reader).end()?;
-        self.remember(run, failures);
-        Ok(())
-    }
-
-    /// Writes a batch, its undo log, its counters and its checkpoint in one transaction. Returns what others
-    /// ask for, and where the batch was cut if it was.
-    fn write(
-        &mut self,
-        writer: &mut dyn Writer,
-        lap: &Lap<'_>,
-        mut batch: Batch,
-        purpose: Purpose,
-        observer: &mut dyn Observer,
-    ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
-        let mut conflicts = 0;
-        let mut attempt = 0;
-        let last = batch.last.clone();
-        loop {
-            writer.begin()?;
-            let done = self.attempt(writer, lap, &mut batch, purpose, &mut conflicts, attempt);
-            match done {
-                Ok(Some(written)) => {
-                    let held = writer.commit()?;
-                    let request = written.request;
-                    let mut cut = written.applied.cut.clone();
-                    if cut.is_none() && written.rippled && !self.rippled {
-                        // What was read ahead may have been changed by it.
-                        cut.clone_from(&last);
-                    }
-                    for line in self.written(lap, held, written) {
-                        observer.logged(&line);
-                    }
-                    return Ok((request, cut));
-                }
-                Ok(None) => {
-                    // What was lost is transformed again without the lock.
-                    writer.rollback()?;
-                    self.again(&mut batch)?;
-                    attempt += 1;
-                }
-                Err(error) => {
-                    writer.rollback()?;
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Tries to write a batch within the transaction in hand. None: some of it was lost to another
-    /// writer.
-    fn attempt(
-        &mut self,
-        writer: &mut dyn Writer,
-        lap: &Lap<'_>,
-        batch: &mut Batch,
-        purpose: Purpose,
-        conflicts: &mut u64,
-        attempt: u32,
-    ) -> Result<Option<Written>, RunError> {
-        let mut run = self.started.run.clone();
-        self.claim(writer, &mut run)?;
-        let request = match run.id {
-            Some(id) => writer.request(id)?,
-            None => None,
-        };
-        let mark = writer.mark()?;
-        if lap.clock.now() != mark {
-            self.courtesy.others_wrote(Instant::now());
-        }
-        lap.clock.seen(mark);
-        if batch.read != mark {
-            let lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
-            *conflicts += lost.documents;
-            batch.read = mark;
-            let world = self.started.world.clone();
-            let holds = batch.asked.is_empty()
-                || in_snapshot(&world, || {
-                    Ok(settle::answers_hold(
-                        batch,
-                        &world,
-                        self.job.plugin.limits(),
-                    ))
-                })?;
-            if !holds {
-                batch.again = Again::All;
-            } else {
-                batch.again = Again::Some(lost.again);
-            }
-            if batch.again != Again::Some(Vec::new()) {
-                if attempt < ATTEMPTS {
-                    return Ok(None);
-                }
-                self.again(batch)?;
-            }
-        }
-        if purpose == Purpose::Sweep {
-            self.leave_failed(writer, batch, run.id)?;
-        }
-        run.state = RunState::Running;
-        run.counters.conflicts += *conflicts;
-        let log = std::mem::take(&mut batch.log);
-        for line in log.iter().filter(|line| line.level == Level::Warn) {
-            run.counters.warn(&line.message);
-        }
-        let batch = std::mem::replace(batch, Batch::empty(mark));
-        let mut failures = Vec::new();
-        let mut sink = Real::new(writer);
-        let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
-        let rippled = sink.has_rippled();
-        let entries = sink.into_undo();
-        self.add_up(&mut run);
-        writer.save_run(&mut run)?;
-        if let Some(id) = run.id {
-            for failure in &failures {
-                writer.quarantine(id, failure)?;
-            }
-            if !entries.is_empty() {
-                writer.save_undo(id, &undo::encode(&entries)?)?;
-            }
-        }
-        Ok(Some(Written {
-            run,
-            failures,
-            applied,
-            request,
-            log,
-            rippled,
-        }))
-    }
-
-    /// Makes sure that this process, and no other, works on the table.
-    fn claim(&self, writer: &mut dyn Writer, run: &mut Run) -> Result<(), RunError> {
-        match (run.id, &run.lease) {
-            // Its claim may have ended while a plugin took its time, and another may have taken over.
-            (Some(id), Some(_)) => {
-                let held = writer.run(id)?.and_then(|run| run.lease);
-                if held.is_none_or(|lease| lease.holder != crate::ledger::Holder::this()) {
-                    return Err(RunError::TakenOver { run: id });
-                }
-            }
-            _ => {
-                if let Some(error) = others(writer, &self.started.scope.table.name)? {
-                    return Err(error);
-                }
-            }
-        }
-        run.lease = Some(Lease::new(now()));
-        Ok(())
-    }
-
-    /// Takes out of a sweep's batch what has failed in this run already.
-    fn leave_failed(
-        &self,
-        writer: &mut dyn Writer,
-        batch: &mut Batch,
-        run: Option<RunId>,
-    ) -> Result<(), RunError> {
-        let (Some(run), true) = (run, self.started.run.counters.failed > 0) else {
-            return Ok(());
-        };
-        let table = &self.started.scope.table.name;
-        let mut left = Batch::empty(batch.read);
-        let documents = std::mem::take(&mut batch.documents);
-        let outcomes = std::mem::take(&mut batch.outcomes);
-        for (document, outcome) in documents.into_iter().zip(outcomes) {
-            if !writer.is_quarantined(run, table, &document.id)? {
-                left.documents.push(document);
-                left.outcomes.push(outcome);
-            }
-        }
-        for (_, row) in std::mem::take(&mut batch.unreadable) {
-            if !writer.is_quarantined(run, table, &row.id)? {
-                left.unreadable.push((left.documents.len(), row));
-            }
-        }
-        batch.documents = left.documents;
-        batch.outcomes = left.outcomes;
-        batch.unreadable = left.unreadable;
-        Ok(())
-    }
-
-    /// Has what was lost transformed again, in a snapshot of its own.
-    fn again(&self, batch: &mut Batch) -> Result<(), RunError> {
-        let world = &self.started.world;
-        let again = std::mem::take(&mut batch.again);
-        let documents: Vec<_> = match &again {
-            Again::All => std::mem::take(&mut batch.documents),
-            Again::Some(indexes) => indexes
-                .iter()
-                .filter_map(|index| batch.documents.get(*index).cloned())
-                .collect(),
-        };
-        let answer = in_snapshot(world, || transform(self.job.plugin, world, &documents))?;
-        match again {
-            Again::All => {
-                batch.documents = documents;
-                batch.outcomes = answer.outcomes;
-                batch.asked = answer.asked;
-                batch.log = answer.log;
-            }
-            Again::Some(indexes) => {
-                for (index, outcome) in indexes.into_iter().zip(answer.outcomes) {
-                    if let Some(place) = batch.outcomes.get_mut(index) {
-                        *place = outcome;
-                    }
-                }
-                batch.asked.extend(answer.asked);
-                batch.log.extend(answer.log);
-            }
-        }
-        Ok(())
-    }
-
-    /// Carries a batch's outcomes out, and counts them.
-    ///
-    /// It ends behind a document that changes others of its table: they may stand further on, in this batch
-    /// or in those that were read ahead, and what is read must not depend on the size of batches.
-    fn apply(
-        &self,
-        sink: &mut dyn Sink,
-        mut batch: Batch,
-        purpose: Purpose,
-        run: &mut Run,
-        failures: &mut Vec<DocumentFailure>,
-    ) -> Result<Applied, RunError> {
-        let scope = &self.started.scope;
-        let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
-        let mut previous: Option<Checkpoint> = None;
-        let mut count = |effect: Effect, id: &str, run: &mut Run| {
-            let counters = &mut run.counters;
-            counters.inserted += effect.inserted;
-            match effect.verdict {
-                // It was counted when the run came by for the first time.
-                Verdict::Skipped(_) if purpose == Purpose::Sweep => return,
-                Verdict::Skipped(reason) => counters.skip(&reason),
-                Verdict::Updated => counters.updated += 1,
-                Verdict::Deleted => counters.deleted += 1,
-                Verdict::Failed(failure) => {
-                    counters.failed += 1;
-                    failures.push(DocumentFailure {
-                        table: scope.table.name.clone(),
-                        id: id.to_owned(),
-                        failure,
-                    });
-                }
-            }
-            counters.total += 1;
-        };
-        let documents = std::mem::take(&mut batch.documents);
-        let outcomes = std::mem::take(&mut batch.outcomes);
-        for (index, (document, outcome)) in documents.into_iter().zip(outcomes).enumerate() {
-            while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
-                count(Effect::failed(row.failure), &row.id, run);
-            }
-            // The first document was compared with the store when the transaction began.
-            if let (true, Some(cut)) = (sink.has_rippled(), &previous)
-                && !sink.is_still(&scope.table, &document)?
-            {
-                return Ok(cut_at(cut.clone(), purpose, run, false));
-            }
-            let effect = apply::carry_out(scope, sink, &document, outcome)?;
-            let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
-            count(effect, &document.id, run);
-            let here = Checkpoint {
-                place: document.place,
-                id: document.id,
-            };
-            if changes_own && !self.job.dry_run {
-                return Ok(cut_at(here, purpose, run, inserted));
-            }
-            previous = Some(here);
-        }
-        for (_, row) in unreadable {
-            count(Effect::failed(row.failure), &row.id, run);
-        }
-        if batch.last.is_some() && purpose == Purpose::Forward {
-            run.checkpoint = batch.last;
-        }
-        Ok(Applied::default())
-    }
-
-    /// Takes over what a batch has become, once it is committed.
-    fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) -> Vec<LogLine> {
-        let cut = written.applied.cut.is_some();
-        self.changes_own |= cut;
-        self.rippled |= written.rippled;
-        self.inserted_here |= written.applied.inserted;
-        self.remember(written.run, written.failures);
-        self.held = held;
-        let pace = &mut self.started.run.pace;
-        let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
-        pace.longest_lock = pace.longest_lock.max(milliseconds);
-        if !self.started.one_by_one {
-            let size = lap.size.load(Ordering::Relaxed);
-            let pace = &self.job.pace;
-            // What is read behind a cut is read for nothing: the next batch begins small.
-            let most = self.courtesy.max_lock(Instant::now(), pace.max_lock);
-            let next = if cut {
-                1
-            } else {
-                next_size(size, held, most, pace.batch_size)
-            };
-            lap.size.store(next, Ordering::Relaxed);
-        }
-        written.log
-    }
-
-    fn remember(&mut self, run: Run, failures: Vec<DocumentFailure>) {
+    pub(super) fn remember(&mut self, run: Run, failures: Vec<DocumentFailure>) {
         self.started.run = run;
         let room = SHOWN_FAILURES.saturating_sub(self.failures.len());
         self.failures.extend(failures.into_iter().take(room));
     }
 
     /// Adds the time since it was last added up to the run's.
-    fn add_up(&self, run: &mut Run) {
+    pub(super) fn add_up(&self, run: &mut Run) {
         let worked = self.counted_until.elapsed().as_millis();
         run.pace.worked = self
             .worked_before
@@ -811,7 +377,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Writes the run down in a transaction of its own.
-    fn save(&mut self, state: RunState) -> Result<(), RunError> {
+    pub(super) fn save(&mut self, state: RunState) -> Result<(), RunError> {
         let Some(writer) = &mut self.started.writer else {
             return Ok(());
         };
@@ -857,69 +423,5 @@ impl<'a> Runner<'a> {
                 writer.commit().map(|_| ())
             });
         }
-    }
-}
-
-/// Ends a batch behind a document.
-fn cut_at(place: Checkpoint, purpose: Purpose, run: &mut Run, inserted: bool) -> Applied {
-    if purpose == Purpose::Forward {
-        run.checkpoint = Some(place.clone());
-    }
-    Applied {
-        cut: Some(place),
-        inserted,
-    }
-}
-
-/// How many documents the next batch should have, so that it holds the lock about as long as it may.
-///
-/// It grows by half at the most, since the next documents may be heavier, and shrinks at once.
-fn next_size(size: usize, held: Duration, most: Duration, limit: usize) -> usize {
-    /// The part of the time that is aimed at: what is measured scatters.
-    const AIM: f64 = 0.7;
-    let factor = (most.as_secs_f64() * AIM / held.as_secs_f64().max(1e-6)).clamp(0.1, 1.5);
-    // Sizes are far below 2^53, and the factor is neither negative nor large.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss
-    )]
-    let next = (size as f64 * factor).ceil() as usize;
-    next.clamp(1, limit.max(1))
-}
-
-/// What a transaction holds that has not been committed yet.
-struct Written {
-    run: Run,
-    failures: Vec<DocumentFailure>,
-    applied: Applied,
-    request: Option<Request>,
-    log: Vec<LogLine>,
-    /// Triggers or foreign keys have changed more than the documents at hand.
-    rippled: bool,
-}
-
-/// What carrying a batch out came to.
-#[derive(Debug, Default)]
-struct Applied {
-    /// Where it ended, if it did before its last document.
-    cut: Option<Checkpoint>,
-    /// Documents were added to the run's own table.
-    inserted: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_grow_slowly_and_shrink_at_once() {
-        let most = Duration::from_millis(50);
-        let next = |size, held| next_size(size, Duration::from_millis(held), most, 5_000);
-        assert_eq!(next(1_000, 1), 1_500);
-        assert_eq!(next(4_000, 1), 5_000);
-        assert_eq!(next(1_000, 350), 100);
-        assert_eq!(next(1, 10_000), 1);
-        assert_eq!(next(1_000, 35), 1_000);
     }
 }

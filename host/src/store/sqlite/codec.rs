@@ -7,7 +7,7 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row};
 use serde_json::Value as Json;
 
-use super::schema::{Affinity, Layout};
+use super::layout::{Affinity, Layout};
 use super::sql::sqlite_error;
 use crate::ledger::Checkpoint;
 use crate::store::{Document, Format, Key, Kind, Place, Result, Unreadable, WriteError};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 mod codec;
+mod layout;
 mod ledger;
 mod query;
 mod reader;
@@ -18,7 +19,7 @@ mod schema;
 mod sql;
 mod writer;
 
-use schema::Layout;
+use layout::Layout;
 use sql::sqlite_error;
 
 use super::{Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer};

@@ -15,7 +15,7 @@ use migration_document::filter::{Clause, Expected, Scalar};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::schema::Layout;
+use super::layout::Layout;
 use super::sql::{json_path, quote, sqlite_error};
 use crate::store::{Kind, Result};
 

@@ -7,8 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::codec::{self, Decoded};
+use super::layout::Layout;
 use super::query::{self, Conditions, Planner, Purpose};
-use super::schema::Layout;
 use super::sql::sqlite_error;
 use super::{Layouts, known_layout};
 use crate::ledger::Checkpoint;

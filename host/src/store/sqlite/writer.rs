@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
 use super::codec::{self, Assignment, Decoded, NewRow};
-use super::schema::Layout;
+use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
 use super::{Layouts, known_layout, layout_of, reader};
 use crate::store::{

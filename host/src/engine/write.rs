@@ -1,0 +1,411 @@
+//! Writing a batch: one transaction with everything that belongs to it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::apply::{self, Effect, Verdict};
+use super::error::RunError;
+use super::observer::Observer;
+use super::runner::{Purpose, Runner};
+use super::settle;
+use super::sink::{Dry, Real, Sink};
+use super::source::{Again, Batch, Lap, in_snapshot};
+use super::start::others;
+use super::transform::transform;
+use super::{ATTEMPTS, now};
+use crate::ledger::{
+    Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, undo,
+};
+use crate::plugin::world::lock;
+use crate::plugin::{Level, LogLine};
+use crate::store::Writer;
+
+impl Runner<'_> {
+    /// Counts what a batch would do.
+    pub(super) fn tally(
+        &mut self,
+        batch: Batch,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        for line in &batch.log {
+            observer.logged(line);
+        }
+        let reader = Arc::clone(&self.started.reader);
+        lock(&reader).begin()?;
+        let mut run = self.started.run.clone();
+        let mut failures = Vec::new();
+        let mut sink = Dry::new(&reader, observer);
+        self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
+        lock(&reader).end()?;
+        self.remember(run, failures);
+        Ok(())
+    }
+
+    /// Writes a batch, its undo log, its counters and its checkpoint in one transaction. Returns what others
+    /// ask for, and where the batch was cut if it was.
+    pub(super) fn write(
+        &mut self,
+        writer: &mut dyn Writer,
+        lap: &Lap<'_>,
+        mut batch: Batch,
+        purpose: Purpose,
+        observer: &mut dyn Observer,
+    ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
+        let mut conflicts = 0;
+        let mut attempt = 0;
+        let last = batch.last.clone();
+        loop {
+            writer.begin()?;
+            let done = self.attempt(writer, lap, &mut batch, purpose, &mut conflicts, attempt);
+            match done {
+                Ok(Some(written)) => {
+                    let held = writer.commit()?;
+                    let request = written.request;
+                    let mut cut = written.applied.cut.clone();
+                    if cut.is_none() && written.rippled && !self.rippled {
+                        // What was read ahead may have been changed by it.
+                        cut.clone_from(&last);
+                    }
+                    for line in self.written(lap, held, written) {
+                        observer.logged(&line);
+                    }
+                    return Ok((request, cut));
+                }
+                Ok(None) => {
+                    // What was lost is transformed again without the lock.
+                    writer.rollback()?;
+                    self.again(&mut batch)?;
+                    attempt += 1;
+                }
+                Err(error) => {
+                    writer.rollback()?;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Tries to write a batch within the transaction in hand. None: some of it was lost to another
+    /// writer.
+    fn attempt(
+        &mut self,
+        writer: &mut dyn Writer,
+        lap: &Lap<'_>,
+        batch: &mut Batch,
+        purpose: Purpose,
+        conflicts: &mut u64,
+        attempt: u32,
+    ) -> Result<Option<Written>, RunError> {
+        let mut run = self.started.run.clone();
+        self.claim(writer, &mut run)?;
+        let request = match run.id {
+            Some(id) => writer.request(id)?,
+            None => None,
+        };
+        let mark = writer.mark()?;
+        if lap.clock.now() != mark {
+            self.courtesy.others_wrote(Instant::now());
+        }
+        lap.clock.seen(mark);
+        if batch.read != mark {
+            let lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
+            *conflicts += lost.documents;
+            batch.read = mark;
+            let world = self.started.world.clone();
+            let holds = batch.asked.is_empty()
+                || in_snapshot(&world, || {
+                    Ok(settle::answers_hold(
+                        batch,
+                        &world,
+                        self.job.plugin.limits(),
+                    ))
+                })?;
+            if !holds {
+                batch.again = Again::All;
+            } else {
+                batch.again = Again::Some(lost.again);
+            }
+            if batch.again != Again::Some(Vec::new()) {
+                if attempt < ATTEMPTS {
+                    return Ok(None);
+                }
+                self.again(batch)?;
+            }
+        }
+        if purpose == Purpose::Sweep {
+            self.leave_failed(writer, batch, run.id)?;
+        }
+        run.state = RunState::Running;
+        run.counters.conflicts += *conflicts;
+        let log = std::mem::take(&mut batch.log);
+        for line in log.iter().filter(|line| line.level == Level::Warn) {
+            run.counters.warn(&line.message);
+        }
+        let batch = std::mem::replace(batch, Batch::empty(mark));
+        let mut failures = Vec::new();
+        let mut sink = Real::new(writer);
+        let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
+        let rippled = sink.has_rippled();
+        let entries = sink.into_undo();
+        self.add_up(&mut run);
+        writer.save_run(&mut run)?;
+        if let Some(id) = run.id {
+            for failure in &failures {
+                writer.quarantine(id, failure)?;
+            }
+            if !entries.is_empty() {
+                writer.save_undo(id, &undo::encode(&entries)?)?;
+            }
+        }
+        Ok(Some(Written {
+            run,
+            failures,
+            applied,
+            request,
+            log,
+            rippled,
+        }))
+    }
+
+    /// Makes sure that this process, and no other, works on the table.
+    fn claim(&self, writer: &mut dyn Writer, run: &mut Run) -> Result<(), RunError> {
+        match (run.id, &run.lease) {
+            // Its claim may have ended while a plugin took its time, and another may have taken over.
+            (Some(id), Some(_)) => {
+                let held = writer.run(id)?.and_then(|run| run.lease);
+                if held.is_none_or(|lease| lease.holder != Holder::this()) {
+                    return Err(RunError::TakenOver { run: id });
+                }
+            }
+            _ => {
+                if let Some(error) = others(writer, &self.started.scope.table.name)? {
+                    return Err(error);
+                }
+            }
+        }
+        run.lease = Some(Lease::new(now()));
+        Ok(())
+    }
+
+    /// Takes out of a sweep's batch what has failed in this run already.
+    fn leave_failed(
+        &self,
+        writer: &mut dyn Writer,
+        batch: &mut Batch,
+        run: Option<RunId>,
+    ) -> Result<(), RunError> {
+        let (Some(run), true) = (run, self.started.run.counters.failed > 0) else {
+            return Ok(());
+        };
+        let table = &self.started.scope.table.name;
+        let mut left = Batch::empty(batch.read);
+        let documents = std::mem::take(&mut batch.documents);
+        let outcomes = std::mem::take(&mut batch.outcomes);
+        for (document, outcome) in documents.into_iter().zip(outcomes) {
+            if !writer.is_quarantined(run, table, &document.id)? {
+                left.documents.push(document);
+                left.outcomes.push(outcome);
+            }
+        }
+        for (_, row) in std::mem::take(&mut batch.unreadable) {
+            if !writer.is_quarantined(run, table, &row.id)? {
+                left.unreadable.push((left.documents.len(), row));
+            }
+        }
+        batch.documents = left.documents;
+        batch.outcomes = left.outcomes;
+        batch.unreadable = left.unreadable;
+        Ok(())
+    }
+
+    /// Has what was lost transformed again, in a snapshot of its own.
+    fn again(&self, batch: &mut Batch) -> Result<(), RunError> {
+        let world = &self.started.world;
+        let again = std::mem::take(&mut batch.again);
+        let documents: Vec<_> = match &again {
+            Again::All => std::mem::take(&mut batch.documents),
+            Again::Some(indexes) => indexes
+                .iter()
+                .filter_map(|index| batch.documents.get(*index).cloned())
+                .collect(),
+        };
+        let answer = in_snapshot(world, || transform(self.job.plugin, world, &documents))?;
+        match again {
+            Again::All => {
+                batch.documents = documents;
+                batch.outcomes = answer.outcomes;
+                batch.asked = answer.asked;
+                batch.log = answer.log;
+            }
+            Again::Some(indexes) => {
+                for (index, outcome) in indexes.into_iter().zip(answer.outcomes) {
+                    if let Some(place) = batch.outcomes.get_mut(index) {
+                        *place = outcome;
+                    }
+                }
+                batch.asked.extend(answer.asked);
+                batch.log.extend(answer.log);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries a batch's outcomes out, and counts them.
+    ///
+    /// It ends behind a document that changes others of its table: they may stand further on, in this batch
+    /// or in those that were read ahead, and what is read must not depend on the size of batches.
+    fn apply(
+        &self,
+        sink: &mut dyn Sink,
+        mut batch: Batch,
+        purpose: Purpose,
+        run: &mut Run,
+        failures: &mut Vec<DocumentFailure>,
+    ) -> Result<Applied, RunError> {
+        let scope = &self.started.scope;
+        let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
+        let mut previous: Option<Checkpoint> = None;
+        let mut count = |effect: Effect, id: &str, run: &mut Run| {
+            let counters = &mut run.counters;
+            counters.inserted += effect.inserted;
+            match effect.verdict {
+                // It was counted when the run came by for the first time.
+                Verdict::Skipped(_) if purpose == Purpose::Sweep => return,
+                Verdict::Skipped(reason) => counters.skip(&reason),
+                Verdict::Updated => counters.updated += 1,
+                Verdict::Deleted => counters.deleted += 1,
+                Verdict::Failed(failure) => {
+                    counters.failed += 1;
+                    failures.push(DocumentFailure {
+                        table: scope.table.name.clone(),
+                        id: id.to_owned(),
+                        failure,
+                    });
+                }
+            }
+            counters.total += 1;
+        };
+        let documents = std::mem::take(&mut batch.documents);
+        let outcomes = std::mem::take(&mut batch.outcomes);
+        for (index, (document, outcome)) in documents.into_iter().zip(outcomes).enumerate() {
+            while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
+                count(Effect::failed(row.failure), &row.id, run);
+            }
+            // The first document was compared with the store when the transaction began.
+            if let (true, Some(cut)) = (sink.has_rippled(), &previous)
+                && !sink.is_still(&scope.table, &document)?
+            {
+                return Ok(cut_at(cut.clone(), purpose, run, false));
+            }
+            let effect = apply::carry_out(scope, sink, &document, outcome)?;
+            let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
+            count(effect, &document.id, run);
+            let here = Checkpoint {
+                place: document.place,
+                id: document.id,
+            };
+            if changes_own && !self.job.dry_run {
+                return Ok(cut_at(here, purpose, run, inserted));
+            }
+            previous = Some(here);
+        }
+        for (_, row) in unreadable {
+            count(Effect::failed(row.failure), &row.id, run);
+        }
+        if batch.last.is_some() && purpose == Purpose::Forward {
+            run.checkpoint = batch.last;
+        }
+        Ok(Applied::default())
+    }
+
+    /// Takes over what a batch has become, once it is committed.
+    fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) -> Vec<LogLine> {
+        let cut = written.applied.cut.is_some();
+        self.changes_own |= cut;
+        self.rippled |= written.rippled;
+        self.inserted_here |= written.applied.inserted;
+        self.remember(written.run, written.failures);
+        self.held = held;
+        let pace = &mut self.started.run.pace;
+        let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+        pace.longest_lock = pace.longest_lock.max(milliseconds);
+        if !self.started.one_by_one {
+            let size = lap.size.load(Ordering::Relaxed);
+            let pace = &self.job.pace;
+            // What is read behind a cut is read for nothing: the next batch begins small.
+            let most = self.courtesy.max_lock(Instant::now(), pace.max_lock);
+            let next = if cut {
+                1
+            } else {
+                next_size(size, held, most, pace.batch_size)
+            };
+            lap.size.store(next, Ordering::Relaxed);
+        }
+        written.log
+    }
+}
+
+/// Ends a batch behind a document.
+fn cut_at(place: Checkpoint, purpose: Purpose, run: &mut Run, inserted: bool) -> Applied {
+    if purpose == Purpose::Forward {
+        run.checkpoint = Some(place.clone());
+    }
+    Applied {
+        cut: Some(place),
+        inserted,
+    }
+}
+
+/// How many documents the next batch should have, so that it holds the lock about as long as it may.
+///
+/// It grows by half at the most, since the next documents may be heavier, and shrinks at once.
+fn next_size(size: usize, held: Duration, most: Duration, limit: usize) -> usize {
+    /// The part of the time that is aimed at: what is measured scatters.
+    const AIM: f64 = 0.7;
+    let factor = (most.as_secs_f64() * AIM / held.as_secs_f64().max(1e-6)).clamp(0.1, 1.5);
+    // Sizes are far below 2^53, and the factor is neither negative nor large.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
+    let next = (size as f64 * factor).ceil() as usize;
+    next.clamp(1, limit.max(1))
+}
+
+/// What a transaction holds that has not been committed yet.
+struct Written {
+    run: Run,
+    failures: Vec<DocumentFailure>,
+    applied: Applied,
+    request: Option<Request>,
+    log: Vec<LogLine>,
+    /// Triggers or foreign keys have changed more than the documents at hand.
+    rippled: bool,
+}
+
+/// What carrying a batch out came to.
+#[derive(Debug, Default)]
+struct Applied {
+    /// Where it ended, if it did before its last document.
+    cut: Option<Checkpoint>,
+    /// Documents were added to the run's own table.
+    inserted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_grow_slowly_and_shrink_at_once() {
+        let most = Duration::from_millis(50);
+        let next = |size, held| next_size(size, Duration::from_millis(held), most, 5_000);
+        assert_eq!(next(1_000, 1), 1_500);
+        assert_eq!(next(4_000, 1), 5_000);
+        assert_eq!(next(1_000, 350), 100);
+        assert_eq!(next(1, 10_000), 1);
+        assert_eq!(next(1_000, 35), 1_000);
+    }
+}
