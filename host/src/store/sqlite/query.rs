@@ -15,7 +15,7 @@ use migration_document::filter::{Clause, Expected, Scalar};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::layout::Layout;
+use super::layout::{Affinity, Layout};
 use super::sql::{json_path, quote, sqlite_error};
 use crate::store::{Kind, Result};
 
@@ -241,15 +241,17 @@ fn column_term(
     let [name] = clause.tokens() else {
         return;
     };
-    let Some(column) = layout
-        .table
-        .columns
-        .iter()
-        .find(|column| column.name == *name)
-    else {
+    let columns = &layout.table.columns;
+    let Some(index) = columns.iter().position(|column| column.name == *name) else {
         return;
     };
-    let column = format!("{mark}{}", quote(&column.name));
+    // Before it compares, SQLite makes a number of a text that looks like one if the column is for numbers;
+    // then no text of that column would come before it.
+    let numeric = matches!(
+        layout.affinities.get(index),
+        Some(Affinity::Integer | Affinity::Real | Affinity::Numeric)
+    );
+    let column = format!("{mark}{}", layout.column(index));
     let mut binary = |operator: &str, value: &Scalar, collation: &str| {
         // Booleans are no values of SQLite's, and an integer that it cannot hold equals none that it holds.
         if let Some(value) = sql_value(value) {
@@ -266,6 +268,8 @@ fn column_term(
         }
         // A column's own collation may find more than the same bytes, never less.
         Expected::Equals(value) => binary("=", value, ""),
+        Expected::LessThan(Scalar::String(_)) | Expected::AtLeast(Scalar::String(_)) if numeric => {
+        }
         Expected::LessThan(value) => binary("<=", value, " COLLATE BINARY"),
         Expected::AtLeast(value) => binary(">=", value, " COLLATE BINARY"),
         Expected::OneOf(values) => {
