@@ -309,7 +309,7 @@ fn a_database_with_a_damaged_page_in_the_middle() {
     assert_snapshot!(refused(&lab, &["export", "--store", STORE, "--table", "things", "out.jsonl"]), @"
     ------- stderr -------
     error: the database is damaged: database disk image is malformed
-    hint: nothing of the batch in hand was kept; restore a backup, or ask `sqlite3 FILE 'PRAGMA integrity_check'` what is left
+    hint: restore a backup; `sqlite3 FILE 'PRAGMA integrity_check'` tells what is left
     [exit status: 1]
     ");
 }

@@ -411,13 +411,29 @@ fn a_run_is_gone_on_with_after_its_rows_were_numbered_anew() {
 }
 
 #[test]
-fn documents_that_are_added_meanwhile_wait_for_the_next_run() {
+fn documents_that_others_add_at_the_end_are_migrated_by_the_same_run() {
     let lab = many(4);
     lab.report_scripted(&["--limit", "2"]);
     lab.put("things", [("t99999", EDIT)]);
-    assert_eq!(lab.report_scripted(&[]).adds_up().counts(), [4, 4, 0, 0, 0]);
-    assert_eq!(lab.thing("t99999").get("n"), None);
-    assert_eq!(lab.report_scripted(&[]).number("updated"), 1);
+    assert_eq!(lab.report_scripted(&[]).adds_up().counts(), [5, 5, 0, 0, 0]);
+    assert_eq!(lab.thing("t99999")["n"], 1);
+}
+
+/// Else a migration whose new documents insert new documents would never come to its end.
+#[test]
+fn documents_that_a_run_itself_adds_at_the_end_wait_for_the_next_one() {
+    for batch_size in ["1", "1000"] {
+        let lab = Lab::with_things([
+            (
+                "a",
+                r#"{"do":{"changes":[{"insert":{"table":"things","id":"z","body":"{\"do\":\"delete\"}"}}]}}"#,
+            ),
+            ("b", EDIT),
+        ]);
+        let report = lab.report_scripted(&["--batch-size", batch_size]);
+        assert_eq!(report.adds_up().counts(), [2, 2, 0, 0, 0], "{batch_size}");
+        assert_eq!(lab.thing("z")["do"], "delete");
+    }
 }
 
 /// Starts a run of one document a batch, and waits until it has done some.
@@ -550,6 +566,34 @@ fn a_killed_run_is_gone_on_with_as_if_nothing_had_happened() {
     };
     assert_eq!(without_answers(&lab), without_answers(&undisturbed));
     assert_eq!(lab.value("SELECT count(*) FROM _host_quarantine"), "1");
+}
+
+/// Killing a process meets the moment between two transactions by luck only; a ledger that cannot be written meets
+/// it always.
+#[test]
+fn a_batch_and_what_is_noted_of_it_are_written_together_or_not_at_all() {
+    for noted in [
+        r#"UPDATE ON "_host_runs" WHEN new."counters" <> old."counters""#,
+        r#"INSERT ON "_host_quarantine""#,
+        r#"INSERT ON "_host_undo""#,
+    ] {
+        let lab = one_of_each();
+        // Makes the ledger.
+        lab.report_scripted(&["--limit", "0"]);
+        lab.sql(&format!(
+            "CREATE TRIGGER refused BEFORE {noted} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ));
+        let before = lab.documents();
+        let ran = lab.run_scripted(&[]);
+        assert_eq!(ran.status(), 1, "{noted}: {ran}");
+        assert_eq!(lab.documents(), before, "{noted}: {ran}");
+
+        lab.sql("DROP TRIGGER refused");
+        assert_eq!(
+            lab.report_scripted(&[]).adds_up().counts(),
+            [11, 4, 3, 3, 1]
+        );
+    }
 }
 
 /// Leaves a run unfinished by killing it.

@@ -224,11 +224,8 @@ fn names_are_quoted_whatever_they_contain() {
     lab.host(&["export", "--store", STORE, "--table", table])
         .success();
     assert!(
-        lab.host(&["tables", "--store", STORE])
-            .success()
-            .stdout()
-            .contains("rowid, _rowid_")
-            || lab.documents().contains_key("others")
+        lab.documents().contains_key("others"),
+        "a name is no statement"
     );
 }
 
