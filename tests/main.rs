@@ -17,4 +17,6 @@ mod real_data;
 mod runs;
 mod scaffold;
 mod scenarios;
+mod steering;
 mod stores;
+mod undo;

@@ -6,7 +6,9 @@ use super::observer::{Change, Observer};
 use crate::ledger::undo::{Entry, Taken, hash};
 use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
-use crate::store::{Again, Document, Format, Place, Result, StoreError, Table, WriteError, Writer};
+use crate::store::{
+    Again, Document, Format, Kind, Place, Result, StoreError, Table, WriteError, Writer,
+};
 
 /// What changes are made against. A dry run and a real one take the same road up to here.
 pub(super) trait Sink {
@@ -76,7 +78,19 @@ impl Sink for Real<'_> {
 
     fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
         self.writer.update(table, document, body)?;
-        let change = Taken::updated(&document.body, body);
+        // What is stored may be spelled otherwise than what was written: 2 in a column of reals is 2.0,
+        // JSONB keeps no white space, and a trigger may have had its own mind.
+        let as_written = table.kind != Kind::Row
+            && document.format == Format::Plain
+            && !self.writer.has_rippled();
+        let change = if as_written {
+            Taken::updated(&document.body, body)
+        } else {
+            match self.writer.again(table, document)? {
+                Again::Changed(now) => Taken::updated(&document.body, &now.body),
+                _ => Taken::updated(&document.body, body),
+            }
+        };
         self.note(table, &document.id, Some(&document.place), change);
         Ok(())
     }

@@ -223,7 +223,7 @@ fn change_back(
     match (&entry.change, found) {
         (Taken::Updated { delta, now }, Some(found)) if hash(&found.body) == *now => {
             match delta.apply(&found.body) {
-                Some(before) => writer.update(table, &found, &before).map(Ok),
+                Some(before) => writer.put_body_back(table, &found, &before).map(Ok),
                 None => Ok(Err(CHANGED)),
             }
         }

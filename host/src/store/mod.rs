@@ -339,6 +339,17 @@ pub trait Writer: Ledger + Send {
         format: Format,
     ) -> Result<(), WriteError>;
 
+    /// Gives a document the body back that it had: what the store computes follows by itself.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn put_body_back(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        body: &str,
+    ) -> Result<(), WriteError>;
+
     /// Gives a document a new body.
     ///
     /// # Errors

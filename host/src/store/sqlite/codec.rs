@@ -285,11 +285,21 @@ fn push_tagged(body: &mut String, tag: &str, bytes: &[u8]) {
 /// A column and its new value.
 pub(super) type Assignment = (usize, Value);
 
+/// What to do about generated columns that are to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Generated {
+    /// Nobody can set them.
+    Refuse,
+    /// They follow from the other columns.
+    Follow,
+}
+
 /// What to write into which columns so that a row's document becomes `new`.
 pub(super) fn changed_columns(
     layout: &Layout,
     old: &str,
     new: &str,
+    generated: Generated,
 ) -> Result<Vec<Assignment>, WriteError> {
     let members = |body: &str| {
         json::members(body)
@@ -322,7 +332,8 @@ pub(super) fn changed_columns(
     let mut assignments = Vec::new();
     for (name, value) in &new {
         let before = old.iter().find(|(other, _)| other == name);
-        if before.is_some_and(|(_, before)| before == value) {
+        let follows = generated == Generated::Follow && is_generated(layout, name);
+        if follows || before.is_some_and(|(_, before)| before == value) {
             continue;
         }
         assignments.push(assignment(layout, name, value)?);
@@ -339,6 +350,11 @@ fn all_columns(layout: &Layout, body: &str) -> Result<Vec<Assignment>, WriteErro
         .into_iter()
         .map(|(name, value)| assignment(layout, &name, value))
         .collect()
+}
+
+fn is_generated(layout: &Layout, name: &str) -> bool {
+    let mut columns = layout.table.columns.iter();
+    columns.any(|column| column.name == name && column.generated)
 }
 
 fn pointer(name: &str) -> String {
@@ -448,16 +464,10 @@ pub(super) fn old_row(layout: &Layout, id: &str, body: &str) -> Result<NewRow, W
     let Kind::Row = layout.table.kind else {
         return new_row(layout, Some(id), body);
     };
-    let generated = |name: &str| {
-        let columns = &layout.table.columns;
-        columns
-            .iter()
-            .any(|column| column.name == name && column.generated)
-    };
     let assignments = json::members(body)
         .map_err(|error| WriteError::refused("invalid-json", error.to_string(), None))?
         .into_iter()
-        .filter(|(name, _)| !generated(name))
+        .filter(|(name, _)| !is_generated(layout, name))
         .map(|(name, value)| assignment(layout, &name, value))
         .collect::<Result<_, _>>()?;
     keyed(layout, Some(id), assignments)

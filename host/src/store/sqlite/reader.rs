@@ -6,7 +6,7 @@ use migration_document::Filter;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-use super::codec::{self, Decoded};
+use super::codec::{self, Decoded, Generated};
 use super::layout::Layout;
 use super::query::{self, Conditions, Planner, Purpose};
 use super::sql::sqlite_error;
@@ -336,7 +336,9 @@ impl Reader for SqliteReader {
         let layout = self.layout(table)?;
         match layout.table.kind {
             Kind::Document { .. } => Ok(()),
-            Kind::Row => codec::changed_columns(&layout, &document.body, body).map(|_| ()),
+            Kind::Row => {
+                codec::changed_columns(&layout, &document.body, body, Generated::Refuse).map(|_| ())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
-use super::codec::{self, Assignment, Decoded, NewRow};
+use super::codec::{self, Assignment, Decoded, Generated, NewRow};
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
 use super::{Layouts, known_layout, layout_of, reader};
@@ -73,6 +73,50 @@ impl SqliteWriter {
             )
         };
         status == ffi::SQLITE_OK && current != 0
+    }
+
+    fn set_body(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        body: &str,
+        generated: Generated,
+    ) -> Result<(), WriteError> {
+        let layout = self.layout(table)?;
+        let binary = document.format == Format::Binary;
+        if let (Kind::Document { .. }, Place::Row(number)) = (&layout.table.kind, &document.place) {
+            let [plain, converted] = &layout.set_body;
+            let sql = if binary { converted } else { plain };
+            return self.write("updating a document", sql, params![body, number]);
+        }
+        let assignments: Vec<Assignment> = match layout.table.kind {
+            Kind::Document { body: column } => vec![(column, Value::Text(body.into()))],
+            Kind::Row => codec::changed_columns(&layout, &document.body, body, generated)?,
+        };
+        if assignments.is_empty() {
+            return Ok(());
+        }
+        let set: Vec<_> = assignments
+            .iter()
+            .map(|(index, _)| {
+                format!(
+                    "{} = {}",
+                    layout.column(*index),
+                    mark(&layout, *index, binary)
+                )
+            })
+            .collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {}",
+            layout.from,
+            set.join(", "),
+            layout.place_terms().join(" AND ")
+        );
+        let values = assignments
+            .into_iter()
+            .map(|(_, value)| value)
+            .chain(codec::place_values(&document.place));
+        self.write("updating a document", &sql, params_from_iter(values))
     }
 
     fn insert_row(&mut self, layout: &Layout, row: NewRow, binary: bool) -> Result<(), WriteError> {
@@ -277,42 +321,17 @@ impl Writer for SqliteWriter {
         self.insert_row(&layout, row, format == Format::Binary)
     }
 
+    fn put_body_back(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        body: &str,
+    ) -> Result<(), WriteError> {
+        self.set_body(table, document, body, Generated::Follow)
+    }
+
     fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
-        let layout = self.layout(table)?;
-        let binary = document.format == Format::Binary;
-        if let (Kind::Document { .. }, Place::Row(number)) = (&layout.table.kind, &document.place) {
-            let [plain, converted] = &layout.set_body;
-            let sql = if binary { converted } else { plain };
-            return self.write("updating a document", sql, params![body, number]);
-        }
-        let assignments: Vec<Assignment> = match layout.table.kind {
-            Kind::Document { body: column } => vec![(column, Value::Text(body.into()))],
-            Kind::Row => codec::changed_columns(&layout, &document.body, body)?,
-        };
-        if assignments.is_empty() {
-            return Ok(());
-        }
-        let set: Vec<_> = assignments
-            .iter()
-            .map(|(index, _)| {
-                format!(
-                    "{} = {}",
-                    layout.column(*index),
-                    mark(&layout, *index, binary)
-                )
-            })
-            .collect();
-        let sql = format!(
-            "UPDATE {} SET {} WHERE {}",
-            layout.from,
-            set.join(", "),
-            layout.place_terms().join(" AND ")
-        );
-        let values = assignments
-            .into_iter()
-            .map(|(_, value)| value)
-            .chain(codec::place_values(&document.place));
-        self.write("updating a document", &sql, params_from_iter(values))
+        self.set_body(table, document, body, Generated::Refuse)
     }
 
     fn insert(&mut self, table: &Table, id: Option<&str>, body: &str) -> Result<(), WriteError> {
