@@ -66,8 +66,7 @@ impl At {
         self.test(Test::Present)
     }
 
-    /// There is no value, not even `null`. A column of a row table is never missing: see
-    /// [`At::is_null`].
+    /// There is no value, not even `null`. In a row table: the column is NULL.
     ///
     /// ```
     /// let _to_do = plugin_sdk::at("/displayName").missing();
