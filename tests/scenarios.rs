@@ -384,8 +384,12 @@ fn b3_unknown_statuses_become_draft_and_are_told() {
             ("e", json!({})),
         ],
     );
+    let counted = json!({"unknown status became draft": 3});
+    let dry = lab.report(plugin("status-enum"), &["--dry-run"]);
     let ran = lab.run(plugin("status-enum"), &["--format", "json"]);
     assert_eq!(ran.report().adds_up().counts(), [5, 5, 0, 0, 0]);
+    assert_eq!(dry.get("warnings"), &counted);
+    assert_eq!(ran.report().get("warnings"), &counted);
     let status = |id| document(&lab, "posts", id)["statusEnum"].clone();
     assert_eq!(
         ["a", "b", "c", "d", "e"].map(status),

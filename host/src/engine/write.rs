@@ -28,12 +28,13 @@ impl Runner<'_> {
         batch: Batch,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
+        let mut run = self.started.run.clone();
+        count_warnings(&batch.log, &mut run);
         for line in &batch.log {
             observer.logged(line);
         }
         let reader = Arc::clone(&self.started.reader);
         lock(&reader).begin()?;
-        let mut run = self.started.run.clone();
         let mut failures = Vec::new();
         let mut sink = Dry::new(&reader, observer);
         self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
@@ -139,9 +140,7 @@ impl Runner<'_> {
         run.state = RunState::Running;
         run.counters.conflicts += *conflicts;
         let log = std::mem::take(&mut batch.log);
-        for line in log.iter().filter(|line| line.level == Level::Warn) {
-            run.counters.warn(&line.message);
-        }
+        count_warnings(&log, &mut run);
         let batch = std::mem::replace(batch, Batch::empty(mark));
         let mut failures = Vec::new();
         let mut sink = Real::new(writer);
@@ -343,6 +342,12 @@ impl Runner<'_> {
             lap.size.store(next, Ordering::Relaxed);
         }
         written.log
+    }
+}
+
+fn count_warnings(log: &[LogLine], run: &mut Run) {
+    for line in log.iter().filter(|line| line.level == Level::Warn) {
+        run.counters.warn(&line.message);
     }
 }
 
