@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::progress::rate;
 use super::show::counted;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
@@ -87,7 +88,8 @@ fn bar() -> ProgressBar {
     } else {
         ProgressDrawTarget::hidden()
     };
-    let style = ProgressStyle::with_template("{spinner} {human_pos} documents  {per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template("{spinner} {human_pos} documents  {rate}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .with_key("rate", rate);
     ProgressBar::with_draw_target(None, target).with_style(style)
 }

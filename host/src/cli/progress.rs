@@ -1,10 +1,11 @@
 //! What a person sees while a run goes on. Everything goes to standard error.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use migration_document::{Edit, diff, json};
 
 use super::show::{count, counted, safe, short};
@@ -83,11 +84,11 @@ impl Observer for Watcher {
 
     fn started(&mut self, to_look_at: Option<u64>) {
         let template = match to_look_at {
-            Some(_) => "{bar:30} {human_pos}/{human_len} documents  {per_sec}  {eta} left  {msg}",
-            None => "{spinner} {human_pos} documents  {per_sec}  {msg}",
+            Some(_) => "{bar:30} {human_pos}/{human_len} documents  {rate}  {eta} left  {msg}",
+            None => "{spinner} {human_pos} documents  {rate}  {msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
+            self.bar.set_style(style.with_key("rate", rate));
         }
         if let Some(length) = to_look_at {
             self.bar.set_length(length);
@@ -157,6 +158,12 @@ impl Observer for Watcher {
             safe(&advice.hint)
         ));
     }
+}
+
+/// Documents in a second, without their fractions.
+pub(super) fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // Nobody is left to be told if a bar cannot be drawn.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 /// A change as lines of what was and what would be.
