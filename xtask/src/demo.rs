@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: a sample store, migrated by the real host, every command shown as one would type it.
 
+use std::env;
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,8 +35,10 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
     plugins::build(checkout, &[PLUGIN.to_owned()])?;
     shell::say("Building the host (the first time takes some minutes) …");
     let mut build = checkout.cargo();
-    // Not captured: whoever waits for minutes wants to see what cargo is at.
-    let built = shell::show(build.args(["build", "--package", "host"]))?;
+    // As part of the workspace: by itself it would be built with other features of its dependencies, and
+    // `cargo xtask test` would build them all again. Not captured: whoever waits for minutes wants to see
+    // what cargo is at.
+    let built = shell::show(build.args(["build", "--workspace", "--bin", "host"]))?;
     ensure!(
         built.success(),
         "`{}` failed ({built})",
@@ -48,7 +51,11 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
     let store = format!("sqlite:{FOLDER}/app.db");
     let users = format!("{FOLDER}/users.jsonl");
     let plugin = format!("target/plugins/{PLUGIN}.wasm");
-    let host = Host { checkout };
+    // Cargo has put it beside this program, wherever that is.
+    let binary = env::current_exe()
+        .context("this program does not know where it is")?
+        .with_file_name(format!("host{}", env::consts::EXE_SUFFIX));
+    let host = Host { checkout, binary };
 
     explain(&format!(
         "{USERS} users, one JSON document a line, are in {users}; some have no usable e-mail address.\n\
@@ -93,17 +100,15 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
 /// The host, run from the checkout's root.
 struct Host<'a> {
     checkout: &'a Checkout,
+    binary: PathBuf,
 }
 
 impl Host<'_> {
     /// The command that does what typing `host ARGUMENTS` would, were it installed.
     fn command(&self, arguments: &[&str]) -> Command {
-        // Through cargo, since only cargo knows where it put the binary.
-        let mut cargo = self.checkout.cargo();
-        cargo
-            .args(["run", "--quiet", "--package", "host", "--"])
-            .args(arguments);
-        cargo
+        let mut host = Command::new(&self.binary);
+        host.current_dir(self.checkout.root()).args(arguments);
+        host
     }
 
     /// Shows a command and its output. Any other exit status than the expected ones ends the demo.
