@@ -332,7 +332,7 @@ fn keeps_key(table: &Table, id: &str, before: &str, after: &str) -> Result<(), W
         ));
     }
     for name in table.key_names() {
-        let at = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let at = format!("/{}", json::escape(name));
         let value = |body| json::get(body, &at).ok().flatten();
         let (old, new) = (value(before), value(after));
         let holds_key = match table.kind {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::store::{Document, Page};
+use crate::store::Page;
 
 /// How fine a share is told: parts of a million.
 const PARTS: u64 = 1_000_000;
@@ -73,12 +73,6 @@ impl Sample {
         page.documents = kept;
         page.unreadable = kept_unreadable;
         page
-    }
-
-    /// Whether a document belongs to it.
-    #[must_use]
-    pub fn contains(self, document: &Document) -> bool {
-        self.holds(&document.id)
     }
 }
 

@@ -12,7 +12,7 @@ use super::now;
 use super::report::ReportedFailure;
 use super::start::others;
 use crate::ledger::undo::{Entry, Taken, decode, hash};
-use crate::ledger::{DocumentFailure, Holder, Lease, RunId, RunState, SHOWN_FAILURES};
+use crate::ledger::{DocumentFailure, Lease, RunId, RunState, SHOWN_FAILURES};
 use crate::store::{Format, Store, StoreError, Table, WriteError, Writer};
 
 /// What undoing a run did.
@@ -159,7 +159,6 @@ fn claim(writer: &mut dyn Writer, record: &mut crate::ledger::Run) -> Result<(),
     };
     let now = now();
     if let (Some(lease), Some(id)) = (held, record.id)
-        && lease.holder != Holder::this()
         && lease.holds_against_this(now)
     {
         return Err(RunError::TakenOver { run: id });

@@ -210,7 +210,7 @@ impl Import<'_> {
 
 /// The key that a document holds in a field, as text.
 fn key_of(text: &str, name: &str) -> Result<String, String> {
-    let at = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    let at = format!("/{}", json::escape(name));
     let found = json::get(text, &at).map_err(|error| error.to_string())?;
     match found.and_then(Scalar::parse) {
         Some(Scalar::String(key)) => Ok(key),

@@ -136,7 +136,12 @@ pub(crate) fn tokens(pointer: &str) -> Result<impl Iterator<Item = Cow<'_, str>>
 }
 
 /// A pointer's token, with `~` and `/` written so that they survive.
-pub(crate) fn escape(token: &str) -> String {
+///
+/// ```
+/// assert_eq!(migration_document::json::escape("a/b~c"), "a~1b~0c");
+/// ```
+#[must_use]
+pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 

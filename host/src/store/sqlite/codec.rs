@@ -358,7 +358,7 @@ fn is_generated(layout: &Layout, name: &str) -> bool {
 }
 
 fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", json::escape(name))
 }
 
 fn assignment(layout: &Layout, name: &str, value: &str) -> Result<Assignment, WriteError> {
