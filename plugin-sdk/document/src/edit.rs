@@ -9,6 +9,10 @@ use crate::json::{self, Child, Gap, JsonError, Span};
 use crate::model::Edit;
 use crate::number::Decimal;
 
+mod members;
+
+use members::set_members;
+
 /// How deep [`diff`] looks into a value. What differs further down is replaced as a whole.
 const DIFF_DEPTH: usize = 64;
 
@@ -84,15 +88,20 @@ impl EditError {
 /// );
 /// ```
 pub fn apply(body: &str, edits: &[Edit]) -> Result<String, EditError> {
+    match set_members(body, edits)? {
+        Some(text) => Ok(text),
+        None => in_turns(body, edits),
+    }
+}
+
+/// Makes one edit after the other.
+fn in_turns(body: &str, edits: &[Edit]) -> Result<String, EditError> {
     let mut text = body.to_owned();
     for edit in edits {
         match edit {
             Edit::Set { at, value } => {
-                json::check(value).map_err(|error| EditError::Value {
-                    at: at.clone(),
-                    error,
-                })?;
-                set(&mut text, at, value.trim_matches([' ', '\t', '\n', '\r']))?;
+                check_value(at, value)?;
+                set(&mut text, at, value.trim_matches(json::SPACE))?;
             }
             Edit::Remove { at } => {
                 remove(&mut text, at)?;
@@ -101,6 +110,22 @@ pub fn apply(body: &str, edits: &[Edit]) -> Result<String, EditError> {
         }
     }
     Ok(text)
+}
+
+fn check_value(at: &str, value: &str) -> Result<(), EditError> {
+    json::check(value).map_err(|error| EditError::Value {
+        at: at.to_owned(),
+        error,
+    })
+}
+
+/// A member's name as JSON spells it.
+fn quoted(name: &str) -> String {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if name.bytes().all(plain) {
+        return ["\"", name, "\""].concat();
+    }
+    serde_json::Value::from(name).to_string()
 }
 
 /// The pointer of the parent, and the last token; None for the pointer to the whole body.
@@ -142,45 +167,48 @@ fn set(text: &mut String, at: &str, value: &str) -> Result<(), EditError> {
             text.replace_range(entry.value.start..entry.value.end, value);
         }
         Some((Child::Absent(gap), token)) => {
-            if gap.keyed {
-                let key = serde_json::Value::from(token.as_ref()).to_string();
-                append(text, &gap, Some(&key), value);
-            } else if token == "-" || json::array_index(&token) == Some(gap.length) {
-                append(text, &gap, None, value);
-            } else {
+            let key = gap.keyed.then(|| quoted(&token));
+            if key.is_none() && token != "-" && json::array_index(&token) != Some(gap.length) {
                 return Err(EditError::Nowhere { at: at.into() });
             }
+            let place = gap.last.map_or(gap.open, |last| last.value.end);
+            let mut added = String::new();
+            append(
+                &mut added,
+                text,
+                &gap,
+                gap.last.is_none(),
+                key.as_deref(),
+                value,
+            );
+            text.insert_str(place, &added);
         }
         Some((Child::Scalar, _)) => return Err(EditError::NoParent { at: at.into() }),
     }
     Ok(())
 }
 
-/// Adds an entry behind the last one, spaced like it.
-fn append(text: &mut String, gap: &Gap, key: Option<&str>, value: &str) {
-    let mut added = String::new();
-    let place = match gap.last {
-        None => gap.open,
-        Some(last) => {
-            added.push(',');
-            // Between the comma before the last entry, or the bracket, and that entry.
-            let behind = last.before.unwrap_or(gap.open);
-            let lead = text.get(behind..last.start()).unwrap_or("");
-            // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
-            let space = lead.rsplit(',').next().unwrap_or("");
-            added.push_str(space);
-            last.value.end
-        }
-    };
+/// Adds an entry behind the last one, spaced as that is. `text` ends where it goes; `of` is the body in which
+/// the gap was found.
+fn append(text: &mut String, of: &str, gap: &Gap, first: bool, key: Option<&str>, value: &str) {
+    if !first {
+        text.push(',');
+    }
+    if let Some(last) = gap.last {
+        // Between the comma before the last entry, or the bracket, and that entry.
+        let behind = last.before.unwrap_or(gap.open);
+        let lead = of.get(behind..last.start()).unwrap_or("");
+        // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
+        text.push_str(lead.rsplit(',').next().unwrap_or(""));
+    }
     if let Some(key) = key {
-        added.push_str(key);
+        text.push_str(key);
         let colon = gap
             .last
-            .and_then(|last| text.get(last.key?.end..last.value.start));
-        added.push_str(colon.unwrap_or(":"));
+            .and_then(|last| of.get(last.key?.end..last.value.start));
+        text.push_str(colon.unwrap_or(":"));
     }
-    added.push_str(value);
-    text.insert_str(place, &added);
+    text.push_str(value);
 }
 
 /// Takes a value out and returns its text. A key that stands twice goes twice, for otherwise the value
@@ -233,7 +261,7 @@ fn rename(text: &mut String, from: &str, to: &str) -> Result<(), EditError> {
         (same_parent, entry.key, locate_child(text, to)?)
         && !twice(text, from, entry.value)?
     {
-        let spelled = serde_json::Value::from(token.as_ref()).to_string();
+        let spelled = quoted(&token);
         text.replace_range(key.start..key.end, &spelled);
         return Ok(());
     }

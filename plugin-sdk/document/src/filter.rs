@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use memchr::memchr;
+use memchr::memmem::Finder;
 use thiserror::Error;
 
 use crate::json::{self, JsonError};
@@ -75,7 +77,7 @@ impl Scalar {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        let text = text.trim_matches(json::SPACE);
         match text.as_bytes().first()? {
             b'"' => serde_json::from_str(text).ok().map(Self::String),
             b't' | b'f' => text.parse().ok().map(Self::Bool),
@@ -122,8 +124,9 @@ pub struct Filter {
 /// One condition, ready to be tested.
 #[derive(Debug, Clone)]
 pub struct Clause {
-    pointer: String,
     tokens: Vec<String>,
+    /// Looks for the last token as the key that it would be, where it can only be a key.
+    key: Option<Finder<'static>>,
     expected: Expected,
 }
 
@@ -138,6 +141,14 @@ impl Clause {
     #[must_use]
     pub fn expected(&self) -> &Expected {
         &self.expected
+    }
+
+    /// Tells quickly, of most bodies without the value, that they do not have it: without a backslash a key
+    /// has one spelling.
+    fn cannot_be_in(&self, body: &str) -> bool {
+        self.key.as_ref().is_some_and(|key| {
+            key.find(body.as_bytes()).is_none() && memchr(b'\\', body.as_bytes()).is_none()
+        })
     }
 }
 
@@ -209,7 +220,11 @@ impl Filter {
     /// If the body is malformed where a pointer goes along.
     pub fn matches(&self, body: &str) -> Result<bool, JsonError> {
         for clause in &self.clauses {
-            let found = json::get(body, &clause.pointer)?;
+            // The quick look passes over whatever is malformed, which only those may do who let it through.
+            if clause.expected.met_by(None, self.null_is_missing) && clause.cannot_be_in(body) {
+                continue;
+            }
+            let found = json::follow(body, &clause.tokens)?;
             if !clause.expected.met_by(found, self.null_is_missing) {
                 return Ok(false);
             }
@@ -245,7 +260,11 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
     let tokens = json::tokens(&condition.at)
         .map_err(ConditionError::Pointer)?
         .map(|token| token.into_owned())
-        .collect();
+        .collect::<Vec<_>>();
+    let key = tokens
+        .last()
+        .filter(|token| json::array_index(token).is_none())
+        .map(|token| serde_json::Value::from(token.as_str()).to_string());
     let scalar = |value: &String| {
         Scalar::parse(value).ok_or_else(|| ConditionError::Value {
             at: condition.at.clone(),
@@ -264,8 +283,8 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
         }
     };
     Ok(Clause {
-        pointer: condition.at.clone(),
         tokens,
+        key: key.map(|key| Finder::new(&key).into_owned()),
         expected,
     })
 }

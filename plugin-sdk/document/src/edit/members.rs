@@ -1,0 +1,189 @@
+//! Setting members of the root object, all in one pass: what most migrations do to most documents.
+//!
+//! The result is that of one edit after the other, as a property test shows.
+
+use std::borrow::Cow;
+
+use super::{EditError, append, check_value, quoted};
+use crate::json::{self, Gap, Span};
+use crate::model::Edit;
+
+/// How many edits are made together. Each is compared with each member, so more are better made in turns.
+const FEW: usize = 16;
+
+/// A member to set.
+struct Set<'e> {
+    name: Cow<'e, str>,
+    value: &'e str,
+    /// Where its value stands now.
+    found: Option<Span>,
+}
+
+/// Makes the edits, if all of them set different members of an object that is the whole body.
+///
+/// # Errors
+/// If a value is no JSON, or the body is malformed.
+pub(super) fn set_members(body: &str, edits: &[Edit]) -> Result<Option<String>, EditError> {
+    let Some(mut sets) = sets(edits) else {
+        return Ok(None);
+    };
+    let root = json::root(body)?;
+    let Some(mut entries) = json::entries(body, root)?.filter(|entries| entries.keyed) else {
+        return Ok(None);
+    };
+    for edit in edits {
+        if let Edit::Set { at, value } = edit {
+            check_value(at, value)?;
+        }
+    }
+    let mut gap = Gap {
+        keyed: true,
+        length: 0,
+        open: root.start + 1,
+        last: None,
+    };
+    while let Some(entry) = entries.next_entry()? {
+        if let Some(key) = entry.key {
+            let key = key.of(body);
+            if let Some(set) = sets.iter_mut().find(|set| json::key_is(key, &set.name)) {
+                set.found = Some(entry.value);
+            }
+        }
+        gap.last = Some(entry);
+        gap.length += 1;
+    }
+    Ok(Some(written(body, sets, gap)))
+}
+
+/// The edits as members to set; None if one of them is anything else, or a name stands twice.
+fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
+    if edits.len() > FEW {
+        return None;
+    }
+    let mut sets: Vec<Set<'_>> = Vec::with_capacity(edits.len());
+    for edit in edits {
+        let Edit::Set { at, value } = edit else {
+            return None;
+        };
+        let mut tokens = json::tokens(at).ok()?;
+        let (Some(name), None) = (tokens.next(), tokens.next()) else {
+            return None;
+        };
+        if sets.iter().any(|set| set.name == name) {
+            return None;
+        }
+        sets.push(Set {
+            name,
+            value: value.trim_matches(json::SPACE),
+            found: None,
+        });
+    }
+    Some(sets)
+}
+
+/// The body with its members set; those that it does not have go to its end.
+fn written(body: &str, mut sets: Vec<Set<'_>>, gap: Gap) -> String {
+    // Quotes, colon, comma, and white space like that of other members.
+    const AROUND: usize = 16;
+    let added: usize = sets
+        .iter()
+        .map(|set| set.name.len() + set.value.len() + AROUND)
+        .sum();
+    let mut text = String::with_capacity(body.len() + added);
+    // Those that are there in their order, then the others in the order of the edits.
+    sets.sort_by_key(|set| set.found.map_or(usize::MAX, |span| span.start));
+    let mut copied = 0;
+    let mut copy = |text: &mut String, until: usize, then: usize| {
+        text.push_str(body.get(copied..until).unwrap_or_default());
+        copied = then;
+    };
+    let end = gap.last.map_or(gap.open, |last| last.value.end);
+    let mut first = gap.last.is_none();
+    let mut at_end = false;
+    for set in &sets {
+        match set.found {
+            Some(span) => {
+                copy(&mut text, span.start, span.end);
+                text.push_str(set.value);
+            }
+            None => {
+                if !at_end {
+                    copy(&mut text, end, end);
+                    at_end = true;
+                }
+                append(
+                    &mut text,
+                    body,
+                    &gap,
+                    first,
+                    Some(&quoted(&set.name)),
+                    set.value,
+                );
+                first = false;
+            }
+        }
+    }
+    copy(&mut text, body.len(), body.len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one_by_one(body: &str, edits: &[Edit]) -> Result<String, EditError> {
+        edits.iter().try_fold(body.to_owned(), |body, edit| {
+            super::super::in_turns(&body, std::slice::from_ref(edit))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn together_is_one_after_the_other(
+            members in proptest::collection::vec(
+                ("[a-d]|b\\\\u0063|\u{e9}|~", r#"1\.0|"x\\"y"|\{"a":[1]\}|\[\]|null"#), 0..5),
+            spaces in proptest::collection::vec("[ \n]{0,2}", 5),
+            sets in proptest::collection::vec(("[a-e]|bc|\u{e9}|~0", r#" ?2|\{"q": 1\}|"w" ?"#), 0..5),
+        ) {
+            let [open, close, before, colon, comma] = &spaces[..] else { unreachable!() };
+            let members: Vec<_> = members
+                .iter()
+                .map(|(key, value)| format!("{before}\"{key}\"{colon}:{colon}{value}"))
+                .collect();
+            let body = format!("{open}{{{before}{}{close}}}", members.join(&format!("{comma},")));
+            let edits: Vec<_> = sets
+                .into_iter()
+                .map(|(name, value)| Edit::Set { at: format!("/{name}"), value })
+                .collect();
+            if let Some(together) = set_members(&body, &edits).unwrap() {
+                prop_assert_eq!(together, one_by_one(&body, &edits).unwrap(), "{} {:?}", body, edits);
+            }
+        }
+    }
+
+    #[test]
+    fn only_different_members_of_an_object_are_set_together() {
+        let set = |at: &str| Edit::Set {
+            at: at.into(),
+            value: "1".into(),
+        };
+        let together = |body: &str, edits: &[Edit]| set_members(body, edits).unwrap();
+        assert_eq!(
+            together("{}", &[set("/a"), set("/b")]).as_deref(),
+            Some(r#"{"a":1,"b":1}"#)
+        );
+        assert_eq!(together("{}", &[set("/a"), set("/a")]), None);
+        assert_eq!(together("[]", &[set("/0")]), None);
+        assert_eq!(together("{}", &[set("")]), None);
+        assert_eq!(together(r#"{"a":{}}"#, &[set("/a/b")]), None);
+        assert_eq!(together("{}", &[Edit::Remove { at: "/a".into() }]), None);
+        assert_eq!(
+            together(
+                "{}",
+                &(0..17).map(|n| set(&format!("/{n}"))).collect::<Vec<_>>()
+            ),
+            None
+        );
+    }
+}
