@@ -1,16 +1,14 @@
-//! An outcome becomes changes: what it means for the document at hand, and what it may touch.
+//! What is to be done becomes changes of the store: what a document may touch, and what it has done.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use migration_document::filter::Scalar;
-use migration_document::{
-    Change, Edit, EditError, Failure, Outcome, Reference, apply as apply_edits, diff, id, json,
-};
+use migration_document::{Change, Failure, Reference, id};
 
+use super::intent::{Intent, Update};
 use super::sink::Sink;
-use crate::store::{Document, Kind, StoreError, Table, WriteError};
+use crate::store::{Document, StoreError, Table, WriteError};
 
 /// The reason that is counted where an outcome changes nothing.
 pub const UNCHANGED: &str = "unchanged";
@@ -57,7 +55,7 @@ impl Effect {
     }
 }
 
-/// Carries an outcome out.
+/// Does what is to be done about a document.
 ///
 /// # Errors
 /// If the store fails. A refusal is the document's failure, and takes back what it did.
@@ -65,27 +63,33 @@ pub(super) fn carry_out(
     scope: &Scope,
     sink: &mut dyn Sink,
     document: &Document,
-    outcome: Outcome,
+    intent: Intent,
 ) -> Result<Effect, StoreError> {
-    let several = match &outcome {
-        Outcome::Skip(reason) => return Ok(Effect::of(Verdict::Skipped(reason.clone()))),
-        Outcome::Fail(failure) => return Ok(Effect::failed(failure.clone())),
-        Outcome::Edit(_) | Outcome::Replace(_) | Outcome::Delete => false,
-        Outcome::Changes(changes) => changes.len() > 1,
+    let several = match &intent {
+        Intent::Skip(_) | Intent::Fail(_) | Intent::Update(_) | Intent::Delete => false,
+        Intent::Changes(changes) => changes.len() > 1,
     };
-    sink.together(several)?;
-    let mut work = Work {
-        scope,
-        sink,
-        document,
-        effect: Effect::of(Verdict::Skipped(UNCHANGED.into())),
-        insertions: 0,
-        now: Some(Cow::Borrowed(document)),
+    let table = &scope.table;
+    let done = match intent {
+        Intent::Skip(reason) => return Ok(Effect::of(Verdict::Skipped(reason))),
+        Intent::Fail(failure) => return Ok(Effect::failed(failure)),
+        Intent::Update(update) => {
+            sink.together(several)?;
+            sink.update(table, document, update)
+                .map(|()| Effect::of(Verdict::Updated))
+        }
+        Intent::Delete => {
+            sink.together(several)?;
+            sink.delete(table, document)
+                .map(|()| Effect::of(Verdict::Deleted))
+        }
+        Intent::Changes(changes) => {
+            sink.together(several)?;
+            Work::new(scope, sink, document).changes(changes)
+        }
     };
-    let done = work.outcome(outcome);
-    let effect = work.effect;
-    match done.and_then(|()| sink.keep()) {
-        Ok(()) => Ok(effect),
+    match done.and_then(|effect| sink.keep().map(|()| effect)) {
+        Ok(effect) => Ok(effect),
         Err(WriteError::Refused(failure)) => {
             sink.forget()?;
             Ok(Effect::failed(failure))
@@ -94,6 +98,7 @@ pub(super) fn carry_out(
     }
 }
 
+/// Several changes that belong together.
 struct Work<'a> {
     scope: &'a Scope,
     sink: &'a mut dyn Sink,
@@ -104,17 +109,23 @@ struct Work<'a> {
     now: Option<Cow<'a, Document>>,
 }
 
-impl Work<'_> {
-    fn outcome(&mut self, outcome: Outcome) -> Result<(), WriteError> {
-        match outcome {
-            Outcome::Skip(_) | Outcome::Fail(_) => Ok(()),
-            Outcome::Edit(edits) => self.edit_own(&edits),
-            Outcome::Replace(body) => self.replace_own(&body),
-            Outcome::Delete => self.delete_own(),
-            Outcome::Changes(changes) => changes
-                .into_iter()
-                .try_for_each(|change| self.change(change)),
+impl<'a> Work<'a> {
+    fn new(scope: &'a Scope, sink: &'a mut dyn Sink, document: &'a Document) -> Self {
+        Self {
+            scope,
+            sink,
+            document,
+            effect: Effect::of(Verdict::Skipped(UNCHANGED.into())),
+            insertions: 0,
+            now: Some(Cow::Borrowed(document)),
         }
+    }
+
+    fn changes(mut self, changes: Vec<Change>) -> Result<Effect, WriteError> {
+        for change in changes {
+            self.change(change)?;
+        }
+        Ok(self.effect)
     }
 
     fn change(&mut self, change: Change) -> Result<(), WriteError> {
@@ -122,17 +133,26 @@ impl Work<'_> {
             Change::Insert(insertion) => {
                 self.insert(&insertion.table, insertion.id, &insertion.body)
             }
-            Change::Edit(at, edits) if self.is_own(&at)? => self.edit_own(&edits),
-            Change::Replace(at, body) if self.is_own(&at)? => self.replace_own(&body),
+            Change::Edit(at, edits) if self.is_own(&at)? => {
+                let now = own(&self.now)?;
+                let update = Update::edited(&self.scope.table, now, &edits)?;
+                self.update_own(update)
+            }
+            Change::Replace(at, body) if self.is_own(&at)? => {
+                let now = own(&self.now)?;
+                let update = Update::replaced(&self.scope.table, now, &body)?;
+                self.update_own(update)
+            }
             Change::Delete(at) if self.is_own(&at)? => self.delete_own(),
             Change::Edit(at, edits) => {
                 let (table, other) = self.other(&at)?;
-                self.edit_other(&table, &other, &edits)
+                let update = Update::edited(&table, &other, &edits)?;
+                self.update_other(&table, &other, update)
             }
             Change::Replace(at, body) => {
                 let (table, other) = self.other(&at)?;
-                let edits = changes(&other.body, &body)?;
-                self.edit_other(&table, &other, &edits)
+                let update = Update::replaced(&table, &other, &body)?;
+                self.update_other(&table, &other, update)
             }
             Change::Delete(at) => {
                 let (table, other) = self.other(&at)?;
@@ -143,26 +163,21 @@ impl Work<'_> {
         }
     }
 
-    fn edit_own(&mut self, edits: &[Edit]) -> Result<(), WriteError> {
-        let now = own(&self.now)?;
-        let Some(body) = edited(&self.scope.table, now, edits)? else {
+    fn update_own(&mut self, update: Option<Update>) -> Result<(), WriteError> {
+        let Some(update) = update else {
             return Ok(());
         };
-        self.sink.update(&self.scope.table, now, &body)?;
+        let now = own(&self.now)?;
         let after = Document {
             id: now.id.clone(),
-            body,
+            body: update.body.clone(),
             place: now.place.clone(),
             format: now.format,
         };
+        self.sink.update(&self.scope.table, now, update)?;
         self.now = Some(Cow::Owned(after));
         self.effect.verdict = Verdict::Updated;
         Ok(())
-    }
-
-    fn replace_own(&mut self, body: &str) -> Result<(), WriteError> {
-        let edits = changes(&own(&self.now)?.body, body)?;
-        self.edit_own(&edits)
     }
 
     fn delete_own(&mut self) -> Result<(), WriteError> {
@@ -173,14 +188,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn edit_other(
+    fn update_other(
         &mut self,
         table: &Arc<Table>,
         other: &Document,
-        edits: &[Edit],
+        update: Option<Update>,
     ) -> Result<(), WriteError> {
-        if let Some(body) = edited(table, other, edits)? {
-            self.sink.update(table, other, &body)?;
+        if let Some(update) = update {
+            self.sink.update(table, other, update)?;
             self.touched(table);
         }
         Ok(())
@@ -267,101 +282,4 @@ fn own<'d>(now: &'d Option<Cow<'_, Document>>) -> Result<&'d Document, WriteErro
             None,
         )
     })
-}
-
-/// The document's body with the edits made; None if they change nothing.
-fn edited(
-    table: &Table,
-    document: &Document,
-    edits: &[Edit],
-) -> Result<Option<String>, WriteError> {
-    let body = apply_edits(&document.body, edits).map_err(|error| edit_refused(&error))?;
-    if body == document.body {
-        return Ok(None);
-    }
-    // Most edits name other fields, and looking the key up twice costs as much as an edit.
-    if edits.iter().any(|edit| may_name_key(table, edit)) {
-        keeps_key(table, &document.id, &document.body, &body)?;
-    }
-    Ok(Some(body))
-}
-
-/// Whether an edit names a field of the key, or the whole document.
-fn may_name_key(table: &Table, edit: &Edit) -> bool {
-    let names = |at: &str| {
-        let Some(field) = at.strip_prefix('/') else {
-            return true;
-        };
-        // An escaped name is not worth decoding here.
-        field.contains('~')
-            || table
-                .key_names()
-                .any(|name| field.split('/').next() == Some(name))
-    };
-    match edit {
-        Edit::Set { at, .. } | Edit::Remove { at } => names(at),
-        Edit::Rename { from, to } => names(from) || names(to),
-    }
-}
-
-fn edit_refused(error: &EditError) -> WriteError {
-    let code = match error {
-        EditError::Value { .. } => "invalid-value",
-        _ => "invalid-edit",
-    };
-    WriteError::refused(code, error.to_string(), error.at().map(str::to_owned))
-}
-
-/// What a new body really changes.
-fn changes(old: &str, new: &str) -> Result<Vec<Edit>, WriteError> {
-    diff(old, new).map_err(|error| {
-        WriteError::refused("invalid-value", format!("the new body is {error}"), None)
-    })
-}
-
-/// Refuses a body in which a field that is the document's key has changed.
-///
-/// In a document table the key has a column of its own; where the body repeats it under that column's
-/// name, the two must stay the same.
-fn keeps_key(table: &Table, id: &str, before: &str, after: &str) -> Result<(), WriteError> {
-    if table.kind == Kind::Row && !after.trim_start().starts_with('{') {
-        return Err(WriteError::refused(
-            "not-a-row",
-            "the document of a row table is an object with a field for each column",
-            None,
-        ));
-    }
-    for name in table.key_names() {
-        let at = format!("/{}", json::escape(name));
-        let value = |body| json::get(body, &at).ok().flatten();
-        let (old, new) = (value(before), value(after));
-        let holds_key = match table.kind {
-            Kind::Row => true,
-            Kind::Document { .. } => old.is_some_and(|text| is_text_of(text, id)),
-        };
-        let same = old == new
-            || old
-                .and_then(Scalar::parse)
-                .zip(new.and_then(Scalar::parse))
-                .is_some_and(|(old, new)| old == new);
-        if holds_key && !same {
-            return Err(WriteError::refused(
-                "key-changed",
-                format!(
-                    "`{name}` is the document's key, and a key never changes; move a document by an insert and a delete"
-                ),
-                Some(at),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a JSON text is a key: a string of these characters, or a number spelled so.
-fn is_text_of(text: &str, id: &str) -> bool {
-    match Scalar::parse(text) {
-        Some(Scalar::String(value)) => value == id,
-        Some(Scalar::Number(number)) => number.text() == id,
-        _ => false,
-    }
 }

@@ -24,6 +24,7 @@ mod between;
 mod courtesy;
 pub mod error;
 pub mod grants;
+mod intent;
 pub mod observer;
 pub mod report;
 mod runner;

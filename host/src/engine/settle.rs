@@ -1,7 +1,8 @@
 //! Comparing a batch with the store, under the write lock: what others have changed since it was read.
 
-use migration_document::{Filter, Outcome};
+use migration_document::Filter;
 
+use super::intent::Intent;
 use super::source::Batch;
 use crate::plugin::{Limits, World};
 use crate::store::{Again, Result, Table, Writer};
@@ -26,8 +27,8 @@ pub(super) fn compare(
     let mut lost = Lost::default();
     let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
     let documents = std::mem::take(&mut batch.documents);
-    let outcomes = std::mem::take(&mut batch.outcomes);
-    for (index, (document, outcome)) in documents.into_iter().zip(outcomes).enumerate() {
+    let intents = std::mem::take(&mut batch.intents);
+    for (index, (document, intent)) in documents.into_iter().zip(intents).enumerate() {
         while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
             batch.unreadable.push((batch.documents.len(), row));
         }
@@ -38,14 +39,14 @@ pub(super) fn compare(
         match again {
             Again::Same => {
                 batch.documents.push(document);
-                batch.outcomes.push(outcome);
+                batch.intents.push(intent);
             }
             Again::Changed(now) => {
                 if filter.matches(&now.body).unwrap_or(true) {
                     lost.again.push(batch.documents.len());
                     batch.documents.push(now);
                     // Nobody looks at it: it is replaced before it is carried out.
-                    batch.outcomes.push(Outcome::Skip(String::new()));
+                    batch.intents.push(Intent::Skip(String::new()));
                 }
             }
             Again::Unreadable(row) => batch.unreadable.push((batch.documents.len(), row)),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::intent::Update;
 use super::observer::{Change, Observer};
-use crate::ledger::undo::{Entry, Taken, hash};
+use crate::ledger::undo::{Log, Taken, hash};
 use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
 use crate::store::{
@@ -14,7 +15,12 @@ use crate::store::{
 pub(super) trait Sink {
     /// The document with this key, as it is now.
     fn current(&mut self, table: &Table, id: &str) -> Result<Option<Document>, WriteError>;
-    fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
+    fn update(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        update: Update,
+    ) -> Result<(), WriteError>;
     fn insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError>;
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError>;
     /// Whether a document is still what was read, as far as this run's own changes go.
@@ -30,9 +36,7 @@ pub(super) trait Sink {
 /// Writes into the store, within the transaction in hand, and notes the way back.
 pub(super) struct Real<'a> {
     writer: &'a mut dyn Writer,
-    undo: Vec<Entry>,
-    /// What the document in hand has done so far.
-    pending: Vec<Entry>,
+    undo: Log,
     saved: bool,
 }
 
@@ -40,24 +44,14 @@ impl<'a> Real<'a> {
     pub fn new(writer: &'a mut dyn Writer) -> Self {
         Self {
             writer,
-            undo: Vec::new(),
-            pending: Vec::new(),
+            undo: Log::default(),
             saved: false,
         }
     }
 
     /// The way back from everything that was kept.
-    pub fn into_undo(self) -> Vec<Entry> {
+    pub fn into_undo(self) -> Log {
         self.undo
-    }
-
-    fn note(&mut self, table: &Table, id: &str, place: Option<&Place>, change: Taken) {
-        self.pending.push(Entry {
-            table: table.name.clone(),
-            id: id.into(),
-            place: place.cloned(),
-            change,
-        });
     }
 }
 
@@ -76,22 +70,28 @@ impl Sink for Real<'_> {
         readable(self.writer.current(table, id))
     }
 
-    fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
-        self.writer.update(table, document, body)?;
+    fn update(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        update: Update,
+    ) -> Result<(), WriteError> {
+        self.writer.update(table, document, &update.body)?;
         // What is stored may be spelled otherwise than what was written: 2 in a column of reals is 2.0,
         // JSONB keeps no white space, and a trigger may have had its own mind.
         let as_written = table.kind != Kind::Row
             && document.format == Format::Plain
             && !self.writer.has_rippled();
-        let change = if as_written {
-            Taken::updated(&document.body, body)
+        let back = if as_written {
+            update.back
         } else {
             match self.writer.again(table, document)? {
                 Again::Changed(now) => Taken::updated(&document.body, &now.body),
-                _ => Taken::updated(&document.body, body),
+                _ => update.back,
             }
         };
-        self.note(table, &document.id, Some(&document.place), change);
+        self.undo
+            .note(&table.name, &document.id, Some(&document.place), &back);
         Ok(())
     }
 
@@ -99,14 +99,16 @@ impl Sink for Real<'_> {
         self.writer.insert(table, Some(id), body)?;
         // The store may add to what it was given: defaults, generated columns.
         let now = self.current(table, id)?.map_or(0, |now| hash(&now.body));
-        self.note(table, id, None, Taken::Inserted { now });
+        self.undo
+            .note(&table.name, id, None, &Taken::Inserted { now });
         Ok(())
     }
 
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError> {
         self.writer.delete(table, document)?;
         let change = Taken::deleted(&document.body, document.format);
-        self.note(table, &document.id, Some(&document.place), change);
+        self.undo
+            .note(&table.name, &document.id, Some(&document.place), &change);
         Ok(())
     }
 
@@ -131,12 +133,12 @@ impl Sink for Real<'_> {
             self.writer.release()?;
             self.saved = false;
         }
-        self.undo.append(&mut self.pending);
+        self.undo.keep();
         Ok(())
     }
 
     fn forget(&mut self) -> Result<()> {
-        self.pending.clear();
+        self.undo.forget();
         if self.saved {
             self.writer.rewind()?;
             self.saved = false;
@@ -206,10 +208,15 @@ impl Sink for Dry<'_> {
         readable(found.map(|found| found.into_iter().next().flatten()))
     }
 
-    fn update(&mut self, table: &Table, document: &Document, body: &str) -> Result<(), WriteError> {
-        lock(self.reader).check_update(table, document, body)?;
+    fn update(
+        &mut self,
+        table: &Table,
+        document: &Document,
+        update: Update,
+    ) -> Result<(), WriteError> {
+        lock(self.reader).check_update(table, document, &update.body)?;
         let after = Document {
-            body: body.into(),
+            body: update.body,
             ..document.clone()
         };
         self.pend(table, &document.id, Some(document), Some(after));

@@ -10,9 +10,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use migration_document::{Filter, Outcome};
+use migration_document::Filter;
 
 use super::error::RunError;
+use super::intent::Intent;
 use super::sample::Sample;
 use super::transform::transform;
 use crate::ledger::Checkpoint;
@@ -47,7 +48,7 @@ impl Clock {
 pub(super) struct Batch {
     pub documents: Vec<Document>,
     /// One for each document.
-    pub outcomes: Vec<Outcome>,
+    pub intents: Vec<Intent>,
     /// Each with the number of documents that stand before it.
     pub unreadable: Vec<(usize, Unreadable)>,
     /// The state that the writer had seen before the documents were read.
@@ -82,7 +83,7 @@ impl Batch {
     pub fn empty(read: Mark) -> Self {
         Self {
             documents: Vec::new(),
-            outcomes: Vec::new(),
+            intents: Vec::new(),
             unreadable: Vec::new(),
             read,
             asked: Vec::new(),
@@ -181,14 +182,14 @@ impl<'a> Pages<'a> {
 /// Has a page transformed. The world's reader must be within a snapshot.
 fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
     let Read { page, moment } = read;
-    let answer = transform(lap.plugin, world, &page.documents)?;
+    let answer = transform(lap.plugin, world, lap.table, &page.documents)?;
     let advice = match &world.reader {
         Some(reader) => lock(reader).take_advice(),
         None => Vec::new(),
     };
     Ok(Batch {
         documents: page.documents,
-        outcomes: answer.outcomes,
+        intents: answer.intents,
         unreadable: page.unreadable,
         read: moment,
         asked: answer.asked,

@@ -3,10 +3,21 @@
 use migration_document::{Failure, Outcome};
 
 use super::error::RunError;
-use crate::plugin::{Answer, CallError, Plugin, World};
-use crate::store::Document;
+use super::intent::Intent;
+use crate::plugin::{Answer, Asked, CallError, LogLine, Plugin, World};
+use crate::store::{Document, Table};
 
-/// Has documents transformed. A trap takes down the whole call, so the batch is halved until the
+/// What became of documents that were transformed.
+pub(super) struct Transformed {
+    /// What is to be done about each document, in order.
+    pub intents: Vec<Intent>,
+    /// What the plugin looked up.
+    pub asked: Vec<Asked>,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+}
+
+/// Has documents of a table transformed. A trap takes down the whole call, so the batch is halved until the
 /// document that traps is alone; that one fails, and the others get their outcomes.
 ///
 /// A batch that ran out of time is not halved: each half with the bad document in it would use its time
@@ -14,14 +25,15 @@ use crate::store::Document;
 pub(super) fn transform(
     plugin: &Plugin,
     world: &World,
+    table: &Table,
     documents: &[Document],
-) -> Result<Answer, RunError> {
-    let mut transformed = Answer::default();
+) -> Result<Transformed, RunError> {
+    let mut answer = Answer::default();
     if let Some(first) = documents.first() {
         halve(
             &|part| plugin.transform(world, part),
             documents,
-            &mut transformed,
+            &mut answer,
         )
         .map_err(|error| RunError::Contract {
             documents: documents.len(),
@@ -29,7 +41,15 @@ pub(super) fn transform(
             error,
         })?;
     }
-    Ok(transformed)
+    Ok(Transformed {
+        intents: documents
+            .iter()
+            .zip(answer.outcomes)
+            .map(|(document, outcome)| Intent::of(table, document, outcome))
+            .collect(),
+        asked: answer.asked,
+        log: answer.log,
+    })
 }
 
 type Call<'c> = dyn Fn(&[Document]) -> Result<Answer, CallError> + 'c;

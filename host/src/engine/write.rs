@@ -14,9 +14,7 @@ use super::source::{Again, Batch, Lap, in_snapshot};
 use super::start::others;
 use super::transform::transform;
 use super::{ATTEMPTS, now};
-use crate::ledger::{
-    Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, undo,
-};
+use crate::ledger::{Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState};
 use crate::plugin::world::lock;
 use crate::plugin::{Level, LogLine};
 use crate::store::Writer;
@@ -146,15 +144,15 @@ impl Runner<'_> {
         let mut sink = Real::new(writer);
         let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
         let rippled = sink.has_rippled();
-        let entries = sink.into_undo();
+        let way_back = sink.into_undo().finish()?;
         self.add_up(&mut run);
         writer.save_run(&mut run)?;
         if let Some(id) = run.id {
             for failure in &failures {
                 writer.quarantine(id, failure)?;
             }
-            if !entries.is_empty() {
-                writer.save_undo(id, &undo::encode(&entries)?)?;
+            if let Some(log) = &way_back {
+                writer.save_undo(id, log)?;
             }
         }
         Ok(Some(Written {
@@ -200,11 +198,11 @@ impl Runner<'_> {
         let table = &self.started.scope.table.name;
         let mut left = Batch::empty(batch.read);
         let documents = std::mem::take(&mut batch.documents);
-        let outcomes = std::mem::take(&mut batch.outcomes);
-        for (document, outcome) in documents.into_iter().zip(outcomes) {
+        let intents = std::mem::take(&mut batch.intents);
+        for (document, intent) in documents.into_iter().zip(intents) {
             if !writer.is_quarantined(run, table, &document.id)? {
                 left.documents.push(document);
-                left.outcomes.push(outcome);
+                left.intents.push(intent);
             }
         }
         for (_, row) in std::mem::take(&mut batch.unreadable) {
@@ -213,7 +211,7 @@ impl Runner<'_> {
             }
         }
         batch.documents = left.documents;
-        batch.outcomes = left.outcomes;
+        batch.intents = left.intents;
         batch.unreadable = left.unreadable;
         Ok(())
     }
@@ -229,18 +227,21 @@ impl Runner<'_> {
                 .filter_map(|index| batch.documents.get(*index).cloned())
                 .collect(),
         };
-        let answer = in_snapshot(world, || transform(self.job.plugin, world, &documents))?;
+        let answer = in_snapshot(world, || {
+            let table = &self.started.scope.table;
+            transform(self.job.plugin, world, table, &documents)
+        })?;
         match again {
             Again::All => {
                 batch.documents = documents;
-                batch.outcomes = answer.outcomes;
+                batch.intents = answer.intents;
                 batch.asked = answer.asked;
                 batch.log = answer.log;
             }
             Again::Some(indexes) => {
-                for (index, outcome) in indexes.into_iter().zip(answer.outcomes) {
-                    if let Some(place) = batch.outcomes.get_mut(index) {
-                        *place = outcome;
+                for (index, intent) in indexes.into_iter().zip(answer.intents) {
+                    if let Some(place) = batch.intents.get_mut(index) {
+                        *place = intent;
                     }
                 }
                 batch.asked.extend(answer.asked);
@@ -250,7 +251,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Carries a batch's outcomes out, and counts them.
+    /// Does what is to be done about a batch's documents, and counts it.
     ///
     /// It ends behind a document that changes others of its table: they may stand further on, in this batch
     /// or in those that were read ahead, and what is read must not depend on the size of batches.
@@ -286,8 +287,8 @@ impl Runner<'_> {
             counters.total += 1;
         };
         let documents = std::mem::take(&mut batch.documents);
-        let outcomes = std::mem::take(&mut batch.outcomes);
-        for (index, (document, outcome)) in documents.into_iter().zip(outcomes).enumerate() {
+        let intents = std::mem::take(&mut batch.intents);
+        for (index, (document, intent)) in documents.into_iter().zip(intents).enumerate() {
             while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
                 count(Effect::failed(row.failure), &row.id, run);
             }
@@ -297,7 +298,7 @@ impl Runner<'_> {
             {
                 return Ok(cut_at(cut.clone(), purpose, run, false));
             }
-            let effect = apply::carry_out(scope, sink, &document, outcome)?;
+            let effect = apply::carry_out(scope, sink, &document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
             count(effect, &document.id, run);
             let here = Checkpoint {

@@ -2,7 +2,7 @@
 //!
 //! A changed body is kept as the part that differs: how much of its beginning and its end stayed the same,
 //! and the old bytes between them. A hash of the new body tells whether anyone has changed it since.
-//! The entries of a batch are one value, encoded by postcard and compressed as an LZ4 block.
+//! The entries of a batch are encoded by postcard, one behind the other, and compressed as an LZ4 block.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -146,23 +146,82 @@ fn common(left: impl Iterator<Item = u8>, right: impl Iterator<Item = u8>) -> us
 #[error("the undo log cannot be read: {0}")]
 pub struct BadLog(String);
 
-/// A batch's entries as the ledger keeps them.
-///
-/// # Errors
-/// If they cannot be encoded, which no entry is known to cause.
-pub fn encode(entries: &[Entry]) -> Result<Vec<u8>, BadLog> {
-    let plain = postcard::to_stdvec(entries).map_err(|error| BadLog(error.to_string()))?;
-    Ok(lz4_flex::compress_prepend_size(&plain))
+/// A batch's log while it is written.
+#[derive(Debug, Default)]
+pub struct Log {
+    entries: Vec<u8>,
+    /// How far the entries are kept.
+    kept: usize,
+    failed: Option<BadLog>,
+}
+
+/// An [`Entry`] that is only passed by.
+#[derive(Serialize)]
+struct Passing<'a> {
+    table: &'a str,
+    id: &'a str,
+    place: Option<&'a Place>,
+    change: &'a Taken,
+}
+
+impl Log {
+    /// Adds an entry.
+    pub fn note(&mut self, table: &str, id: &str, place: Option<&Place>, change: &Taken) {
+        let entry = Passing {
+            table,
+            id,
+            place,
+            change,
+        };
+        // A vector takes everything; what else could go wrong is told with the whole log.
+        match postcard::to_extend(&entry, std::mem::take(&mut self.entries)) {
+            Ok(entries) => self.entries = entries,
+            Err(error) => {
+                self.failed.get_or_insert(BadLog(error.to_string()));
+            }
+        }
+    }
+
+    /// Keeps what was added.
+    pub fn keep(&mut self) {
+        self.kept = self.entries.len();
+    }
+
+    /// Drops what was added since [`Log::keep`] was last called.
+    pub fn forget(&mut self) {
+        self.entries.truncate(self.kept);
+    }
+
+    /// The log as the ledger keeps it; None if there is nothing in it.
+    ///
+    /// # Errors
+    /// If an entry could not be encoded, which no entry is known to cause.
+    pub fn finish(mut self) -> Result<Option<Vec<u8>>, BadLog> {
+        self.forget();
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.entries.is_empty() => Ok(None),
+            None => Ok(Some(lz4_flex::compress_prepend_size(&self.entries))),
+        }
+    }
 }
 
 /// A batch's entries as they were.
 ///
 /// # Errors
-/// If the bytes are none of [`encode`]'s.
+/// If the bytes are none of [`Log::finish`]'s.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, BadLog> {
     let plain =
         lz4_flex::decompress_size_prepended(bytes).map_err(|error| BadLog(error.to_string()))?;
-    postcard::from_bytes(&plain).map_err(|error| BadLog(error.to_string()))
+    let mut rest = &plain[..];
+    let mut entries = Vec::new();
+    while !rest.is_empty() {
+        let (entry, behind) =
+            postcard::take_from_bytes(rest).map_err(|error| BadLog(error.to_string()))?;
+        entries.push(entry);
+        rest = behind;
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -199,7 +258,17 @@ mod tests {
                 },
                 id,
             }).collect();
-            prop_assert_eq!(decode(&encode(&entries).unwrap()).unwrap(), entries);
+            let mut log = Log::default();
+            for entry in &entries {
+                // What is not kept leaves no trace.
+                log.note("u", &entry.id, None, &Taken::Inserted { now: 0 });
+                log.forget();
+                log.note(&entry.table, &entry.id, entry.place.as_ref(), &entry.change);
+                log.keep();
+            }
+            log.note("v", "w", None, &Taken::Inserted { now: 0 });
+            let kept = log.finish().unwrap().map_or(Vec::new(), |bytes| decode(&bytes).unwrap());
+            prop_assert_eq!(kept, entries);
         }
     }
 

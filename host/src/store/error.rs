@@ -108,6 +108,12 @@ pub enum WriteError {
     Store(#[from] StoreError),
 }
 
+impl From<Failure> for WriteError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
 impl WriteError {
     /// A refusal.
     pub fn refused(code: &str, message: impl Into<String>, at: Option<String>) -> Self {

@@ -75,10 +75,10 @@ pub fn get<'t>(text: &'t str, pointer: &str) -> Result<Option<&'t str>, JsonErro
 }
 
 /// The text of the value that these tokens lead to.
-pub(crate) fn follow<'t>(
-    text: &'t str,
+pub(crate) fn follow(
+    text: &str,
     tokens: impl IntoIterator<Item = impl AsRef<str>>,
-) -> Result<Option<&'t str>, JsonError> {
+) -> Result<Option<&str>, JsonError> {
     let mut span = root(text)?;
     for token in tokens {
         match child(text, span, token.as_ref())? {

@@ -1,0 +1,173 @@
+//! What an outcome comes to for its document, as far as that needs no store.
+//!
+//! It is worked out where the plugin ran, beside the writer and without a lock: applying edits to a body
+//! takes about as long as writing it.
+
+use migration_document::filter::Scalar;
+use migration_document::{
+    Change, Edit, EditError, Failure, Outcome, apply as apply_edits, diff, json,
+};
+
+use super::apply::UNCHANGED;
+use crate::ledger::undo::Taken;
+use crate::store::{Document, Kind, Table};
+
+/// What is to be done about a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Nothing, and why.
+    Skip(String),
+    /// It failed.
+    Fail(Failure),
+    /// It gets another body.
+    Update(Update),
+    /// It is taken away.
+    Delete,
+    /// Several documents are changed. What that means depends on what they are when their turn comes.
+    Changes(Vec<Change>),
+}
+
+/// A new body, and the way back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Update {
+    pub body: String,
+    /// The way back from this body, spelled as it is here.
+    pub back: Taken,
+}
+
+impl Intent {
+    /// What an outcome means for a document of this table.
+    pub fn of(table: &Table, document: &Document, outcome: Outcome) -> Self {
+        let update = match outcome {
+            Outcome::Skip(reason) => return Self::Skip(reason),
+            Outcome::Fail(failure) => return Self::Fail(failure),
+            Outcome::Delete => return Self::Delete,
+            Outcome::Changes(changes) => return Self::Changes(changes),
+            Outcome::Edit(edits) => Update::edited(table, document, &edits),
+            Outcome::Replace(body) => Update::replaced(table, document, &body),
+        };
+        match update {
+            Ok(Some(update)) => Self::Update(update),
+            Ok(None) => Self::Skip(UNCHANGED.into()),
+            Err(failure) => Self::Fail(failure),
+        }
+    }
+}
+
+impl Update {
+    /// What edits make of a document; None if they change nothing.
+    ///
+    /// # Errors
+    /// The document's failure, if an edit does not apply or changes its key.
+    pub fn edited(
+        table: &Table,
+        document: &Document,
+        edits: &[Edit],
+    ) -> Result<Option<Self>, Failure> {
+        let body = apply_edits(&document.body, edits).map_err(|error| edit_refused(&error))?;
+        if body == document.body {
+            return Ok(None);
+        }
+        // Most edits name other fields, and looking the key up twice costs as much as an edit.
+        if edits.iter().any(|edit| may_name_key(table, edit)) {
+            keeps_key(table, &document.id, &document.body, &body)?;
+        }
+        let back = Taken::updated(&document.body, &body);
+        Ok(Some(Self { body, back }))
+    }
+
+    /// What another body really changes; None if that is nothing.
+    ///
+    /// # Errors
+    /// The document's failure, if the body is no JSON or has another key.
+    pub fn replaced(
+        table: &Table,
+        document: &Document,
+        body: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let edits = diff(&document.body, body)
+            .map_err(|error| refused("invalid-value", format!("the new body is {error}"), None))?;
+        Self::edited(table, document, &edits)
+    }
+}
+
+fn refused(code: &str, message: impl Into<String>, at: Option<String>) -> Failure {
+    Failure {
+        code: code.into(),
+        message: message.into(),
+        at,
+    }
+}
+
+fn edit_refused(error: &EditError) -> Failure {
+    let code = match error {
+        EditError::Value { .. } => "invalid-value",
+        _ => "invalid-edit",
+    };
+    refused(code, error.to_string(), error.at().map(str::to_owned))
+}
+
+/// Whether an edit names a field of the key, or the whole document.
+fn may_name_key(table: &Table, edit: &Edit) -> bool {
+    let names = |at: &str| {
+        let Some(field) = at.strip_prefix('/') else {
+            return true;
+        };
+        // An escaped name is not worth decoding here.
+        field.contains('~')
+            || table
+                .key_names()
+                .any(|name| field.split('/').next() == Some(name))
+    };
+    match edit {
+        Edit::Set { at, .. } | Edit::Remove { at } => names(at),
+        Edit::Rename { from, to } => names(from) || names(to),
+    }
+}
+
+/// Refuses a body in which a field that is the document's key has changed.
+///
+/// In a document table the key has a column of its own; where the body repeats it under that column's
+/// name, the two must stay the same.
+fn keeps_key(table: &Table, id: &str, before: &str, after: &str) -> Result<(), Failure> {
+    if table.kind == Kind::Row && !after.trim_start().starts_with('{') {
+        return Err(refused(
+            "not-a-row",
+            "the document of a row table is an object with a field for each column",
+            None,
+        ));
+    }
+    for name in table.key_names() {
+        let at = format!("/{}", json::escape(name));
+        let value = |body| json::get(body, &at).ok().flatten();
+        let (old, new) = (value(before), value(after));
+        let holds_key = match table.kind {
+            Kind::Row => true,
+            Kind::Document { .. } => old.is_some_and(|text| is_text_of(text, id)),
+        };
+        let same = old == new
+            || old
+                .and_then(Scalar::parse)
+                .zip(new.and_then(Scalar::parse))
+                .is_some_and(|(old, new)| old == new);
+        if holds_key && !same {
+            return Err(refused(
+                "key-changed",
+                format!(
+                    "`{name}` is the document's key, and a key never changes; move a document by an insert and a delete"
+                ),
+                Some(at),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a JSON text is a key: a string of these characters, or a number spelled so.
+fn is_text_of(text: &str, id: &str) -> bool {
+    match Scalar::parse(text) {
+        Some(Scalar::String(value)) => value == id,
+        Some(Scalar::Number(number)) => number.text() == id,
+        _ => false,
+    }
+}
