@@ -55,6 +55,9 @@ impl WasiView for Guest {
     }
 }
 
+/// How many core instances, memories and tables a component may have at the most, of each.
+pub(super) const MOST_PARTS: u32 = 100;
+
 /// Adds up what the memories and tables of an instance take: a limit for each of them would be none for
 /// an instance with many.
 pub(super) struct MemoryAccount {
@@ -102,15 +105,15 @@ impl ResourceLimiter for MemoryAccount {
     }
 
     fn instances(&self) -> usize {
-        100
+        MOST_PARTS as usize
     }
 
     fn memories(&self) -> usize {
-        100
+        MOST_PARTS as usize
     }
 
     fn tables(&self) -> usize {
-        100
+        MOST_PARTS as usize
     }
 }
 

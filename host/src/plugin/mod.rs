@@ -8,7 +8,7 @@ use migration_document::{Filter, Manifest, Outcome};
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 pub mod error;
 mod guest;
@@ -22,6 +22,7 @@ pub use limits::{Limit, Limits};
 pub use world::{Asked, Fixed, Level, LogLine, SharedReader, World};
 
 use crate::store::Document;
+use guest::MOST_PARTS;
 
 /// The versions of the interface that this host speaks, for people.
 pub const SPOKEN: &str = "0.1";
@@ -113,6 +114,29 @@ pub struct Answer {
     pub asked: Vec<Asked>,
 }
 
+/// Instances come and go with each batch. From a pool they take memory over that is mapped already: otherwise
+/// the system would have to hand out each of its pages anew, which costs more than clearing them.
+///
+/// The pool reserves addresses, not memory. It has to be told how large an instance may be; what an instance
+/// may really use is bounded by [`Limits`].
+fn pool() -> PoolingAllocationConfig {
+    /// How much of an instance's memory stays mapped, in bytes. A batch of the usual size needs less.
+    const RESIDENT: usize = 8 << 20;
+    /// Elements of a table. Languages with an interpreter need tens of thousands.
+    const ELEMENTS: usize = 1 << 20;
+    /// The host's own bookkeeping of an instance, in bytes, which grows with its functions.
+    const BOOKKEEPING: usize = 16 << 20;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.max_memories_per_module(MOST_PARTS)
+        .max_tables_per_module(MOST_PARTS)
+        .table_elements(ELEMENTS)
+        .max_core_instance_size(BOOKKEEPING)
+        .max_component_instance_size(BOOKKEEPING)
+        .linear_memory_keep_resident(RESIDENT)
+        .table_keep_resident(RESIDENT >> 6);
+    pool
+}
+
 /// The one engine of the process, with its clock.
 fn engine() -> Result<&'static Engine, PluginError> {
     static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -126,7 +150,12 @@ fn engine() -> Result<&'static Engine, PluginError> {
                 .wasm_relaxed_simd(false)
                 // Calls are synchronous; the bookkeeping for others would triple their cost.
                 .concurrency_support(false);
-            let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
+            let mut pooled = config.clone();
+            pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+            // Where addresses are scarce there is no pool: a limit of the process, a small machine.
+            let engine = Engine::new(&pooled)
+                .or_else(|_| Engine::new(&config))
+                .map_err(|error| format!("{error:#}"))?;
             let weak = engine.weak();
             std::thread::Builder::new()
                 .name("epochs".into())

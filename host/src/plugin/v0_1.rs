@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use migration_document as model;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentType, HasSelf, Instance, InstancePre, Linker, Lower,
+};
 use wasmtime::{Engine, Store, Trap};
 
-use super::Answer;
-use super::TICK;
 use super::error::CallError;
 use super::guest::Guest;
 use super::limits::{Limit, Limits};
 use super::wasi;
 use super::world::{Asked, Level, LogLine, LookupError, World};
+use super::{Answer, INTERFACE, TICK};
 use crate::store::Document;
 
 mod bindings {
@@ -36,6 +37,15 @@ pub(super) const VERSION: &str = "0.1";
 pub(super) struct Linked {
     engine: Engine,
     pre: MigrationPre<Guest>,
+    transform: ComponentExportIndex,
+}
+
+/// A document that a plugin is given. The bindings' own type would have to own its texts.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Lent<'a> {
+    id: &'a str,
+    body: &'a str,
 }
 
 impl Linked {
@@ -51,6 +61,7 @@ impl Linked {
         Ok(Self {
             engine: engine.clone(),
             pre: MigrationPre::new(pre)?,
+            transform: export(component, "transform")?,
         })
     }
 
@@ -58,7 +69,9 @@ impl Linked {
     pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
         let world = World::default();
         let called = self.call(&world, limits, 1, |plugin, store| {
-            plugin.migration_plugin_transform().call_describe(store)
+            bindings::Migration::new(&mut *store, plugin)?
+                .migration_plugin_transform()
+                .call_describe(store)
         })?;
         Ok(manifest(called.value))
     }
@@ -72,15 +85,17 @@ impl Linked {
     ) -> Result<Answer, CallError> {
         let batch: Vec<_> = documents
             .iter()
-            .map(|document| types::Document {
-                id: document.id.clone(),
-                body: document.body.clone(),
+            .map(|document| Lent {
+                id: &document.id,
+                body: &document.body,
             })
             .collect();
         let called = self.call(world, limits, documents.len(), |plugin, store| {
-            plugin
-                .migration_plugin_transform()
-                .call_transform(store, &batch)
+            let call = plugin.get_typed_func::<(&[Lent<'_>],), (Vec<types::Outcome>,)>(
+                &mut *store,
+                &self.transform,
+            )?;
+            Ok(call.call(store, (&batch,))?.0)
         })?;
         if called.value.len() != documents.len() {
             return Err(CallError::OutcomeCount {
@@ -102,7 +117,7 @@ impl Linked {
         world: &World,
         limits: &Limits,
         documents: usize,
-        call: impl FnOnce(&bindings::Migration, &mut Store<Guest>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&Instance, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Called<T>, CallError> {
         let time = limits.call_time(documents);
         let mut store = Store::new(&self.engine, Guest::new(world.clone(), limits, documents));
@@ -114,6 +129,7 @@ impl Linked {
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         let result = self
             .pre
+            .instance_pre()
             .instantiate(&mut store)
             .and_then(|plugin| call(&plugin, &mut store));
         let guest = store.into_data();
@@ -126,6 +142,15 @@ impl Linked {
             Err(error) => Err(call_error(&error, guest, time)),
         }
     }
+}
+
+/// Where a component keeps the function that has the same name as its interface.
+fn export(component: &Component, name: &str) -> wasmtime::Result<ComponentExportIndex> {
+    let interface = format!("{INTERFACE}{name}@{VERSION}.0");
+    component
+        .get_export_index(None, &interface)
+        .and_then(|found| component.get_export_index(Some(&found), name))
+        .ok_or_else(|| wasmtime::Error::msg(format!("it exports no `{interface}`")))
 }
 
 struct Called<T> {
