@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Documents are allocated by the thread that reads them and freed by the one that writes them. The system's
+/// allocator makes threads wait for each other over that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match host::cli::main(std::env::args_os()) {
         Ok(status) => status,
