@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -63,6 +64,8 @@ pub struct File {
     /// How long another process's lock is waited for, such as `5s` or `200ms`. Default: 10 s.
     #[serde(with = "humantime_serde::option")]
     pub lock_timeout: Option<Duration>,
+    /// How much is kept of compiled plugins, such as `1GiB`; 0 keeps none. Default: 512 MiB.
+    pub cache_size: Option<ByteSize>,
     /// Settings of `host run`.
     pub run: RunSettings,
     /// How tables are seen, by name, where the host would see them otherwise.

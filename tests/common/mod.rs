@@ -201,13 +201,18 @@ impl Lab {
             .collect()
     }
 
-    /// `host` with these arguments, to be run in the folder and with nothing else in its environment.
+    /// `host` with these arguments, to be run in the folder and with nothing else in its environment than
+    /// where it keeps compiled plugins: all tests together compile each only once.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
         command
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
+            .env(
+                "XDG_CACHE_HOME",
+                concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
+            )
             .stdin(Stdio::null());
         command
     }

@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let [_, plugin] = &env::args_os().collect::<Vec<_>>()[..] else {
         bail!("Usage: bench-sandbox PLUGIN");
     };
-    let plugin = Plugin::load(Path::new(plugin), &Limits::default())?;
+    let plugin = Plugin::load(Path::new(plugin), &Limits::default(), None)?;
     let world = World {
         fixed: Arc::new(Fixed {
             migration: plugin.manifest.name.clone(),

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use migration_document::{Condition, Test};
 use serde_json::json;
 
+use super::cache::CacheArguments;
 use super::limits::LimitArguments;
 use super::show::{count, safe};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP};
+use crate::config::File;
 use crate::engine::grants::requested;
 use crate::plugin::Plugin;
 
@@ -30,12 +32,16 @@ pub(super) struct Arguments {
     format: Format,
 
     #[command(flatten)]
+    cache: CacheArguments,
+
+    #[command(flatten)]
     limits: LimitArguments,
 }
 
 impl Arguments {
-    pub fn run(self) -> Result<Ending, CommandError> {
-        let plugin = Plugin::load(&self.plugin, &self.limits.limits())?;
+    pub fn run(self, file: &File) -> Result<Ending, CommandError> {
+        let cache = self.cache.cache(file);
+        let plugin = Plugin::load(&self.plugin, &self.limits.limits(), cache.as_ref())?;
         let mut stdout = io::stdout().lock();
         match self.format {
             Format::Json => writeln!(stdout, "{}", as_json(&plugin))?,

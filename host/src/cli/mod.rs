@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+mod cache;
 mod completions;
 mod error;
 mod export;
@@ -172,7 +173,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, C
     let file = File::read(arguments.config.as_deref());
     let ending = match arguments.command {
         Command::Run(arguments) => arguments.run(&file?)?,
-        Command::Inspect(arguments) => arguments.run()?,
+        Command::Inspect(arguments) => arguments.run(&file?)?,
         Command::Runs(arguments) => arguments.run(&file?)?,
         Command::Show(arguments) => arguments.run(&file?)?,
         Command::Pause(arguments) => arguments.run(&file?, Some(Request::Pause))?,

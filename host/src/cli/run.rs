@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use super::cache::CacheArguments;
 use super::limits::LimitArguments;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
@@ -77,6 +78,9 @@ pub(super) struct Arguments {
     format: Format,
 
     #[command(flatten)]
+    cache: CacheArguments,
+
+    #[command(flatten)]
     limits: LimitArguments,
 }
 
@@ -107,7 +111,8 @@ impl Arguments {
         }
         let granted = granted(self.allow, &file.run.allow)?;
         let pace = self.pace.pace(&file.run);
-        let plugin = Plugin::load(&self.plugin, &self.limits.limits())?;
+        let cache = self.cache.cache(file);
+        let plugin = Plugin::load(&self.plugin, &self.limits.limits(), cache.as_ref())?;
         let store = self.store.open(file, Missing::Refuse)?;
         let stop = stop_on_signals()?;
         let job = Job {

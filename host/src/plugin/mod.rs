@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use migration_document::{Filter, Manifest, Outcome};
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+pub mod compile;
 pub mod error;
 mod guest;
 pub mod limits;
@@ -17,6 +17,7 @@ mod v0_1;
 mod wasi;
 pub mod world;
 
+pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
 pub use limits::{Limit, Limits};
 pub use world::{Asked, Fixed, Level, LogLine, SharedReader, World};
@@ -56,16 +57,20 @@ pub struct Plugin {
 impl Plugin {
     /// Loads a component, checks it, and asks it what it is. Nothing else of it runs.
     ///
+    /// With a cache it is compiled only where the cache does not have it.
+    ///
     /// # Errors
     /// If the file is no plugin for this host, or its manifest cannot be used.
-    pub fn load(path: &Path, limits: &Limits) -> Result<Self, PluginError> {
+    pub fn load(path: &Path, limits: &Limits, cache: Option<&Cache>) -> Result<Self, PluginError> {
         let bytes = read(path, limits)?;
         let engine = engine()?;
-        let component =
-            Component::from_binary(engine, &bytes).map_err(|error| PluginError::Invalid {
+        let identity = compile::identity(&bytes);
+        let component = compile::component(engine, &bytes, &identity, cache).map_err(|error| {
+            PluginError::Invalid {
                 path: path.into(),
                 detail: error.root_cause().to_string(),
-            })?;
+            }
+        })?;
         let interface = version(path, engine, &component)?;
         let imports = imports(path, engine, &component)?;
         let linked =
@@ -78,7 +83,7 @@ impl Plugin {
         Ok(Self {
             path: path.into(),
             size: bytes.len() as u64,
-            sha256: hexadecimal(&Sha256::digest(&bytes)),
+            sha256: hexadecimal(&identity),
             interface,
             imports,
             manifest,

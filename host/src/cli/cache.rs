@@ -1,0 +1,36 @@
+//! Flags for the cache of compiled plugins.
+
+use bytesize::ByteSize;
+
+use crate::config::File;
+use crate::plugin::Cache;
+use crate::plugin::compile::cache::SIZE;
+
+/// What is kept of plugins once they are compiled.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct CacheArguments {
+    /// Compiled plugins that are kept for the next start; 0 compiles anew and keeps none [default: 512MiB]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "HOST_CACHE_SIZE",
+        hide_short_help = true
+    )]
+    cache_size: Option<ByteSize>,
+}
+
+impl CacheArguments {
+    /// The user's cache, unless none is wanted, or none can be had: then plugins are compiled each time.
+    pub fn cache(&self, file: &File) -> Option<Cache> {
+        let size = self
+            .cache_size
+            .or(file.cache_size)
+            .map_or(SIZE, |size| size.as_u64());
+        if size == 0 {
+            return None;
+        }
+        Cache::of_user(size)
+            .inspect_err(|error| tracing::warn!(%error, "compiled plugins are not kept"))
+            .ok()
+    }
+}
