@@ -76,7 +76,7 @@ pub struct File {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunSettings {
-    /// Documents in one transaction, at the most. Default: 5,000.
+    /// Documents in one transaction, at the most. Default: 3,000.
     pub batch_size: Option<usize>,
     /// How long a batch should hold the write lock at the most, such as `50ms`. Default: 50 ms.
     #[serde(with = "humantime_serde::option")]

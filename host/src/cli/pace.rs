@@ -18,7 +18,7 @@ pub(super) struct PaceArguments {
     #[arg(long, value_name = "PERCENT", conflicts_with = "limit")]
     sample: Option<Sample>,
 
-    /// Documents in one transaction, at the most [default: 5000]
+    /// Documents in one transaction, at the most [default: 3000]
     #[arg(long, value_name = "N", env = "HOST_BATCH_SIZE", value_parser = at_least_one)]
     batch_size: Option<usize>,
 

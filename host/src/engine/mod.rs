@@ -51,7 +51,7 @@ use crate::store::Store;
 pub const ATTEMPTS: u32 = 3;
 
 /// How many documents a batch has at the most where nothing else is said.
-pub const BATCH_SIZE: usize = 5_000;
+pub const BATCH_SIZE: usize = 3_000;
 
 /// How long a batch may hold the write lock where nothing else is said.
 pub const MAX_LOCK: Duration = Duration::from_millis(50);

@@ -18,6 +18,8 @@ use crate::store::{
 pub(super) struct SqliteWriter {
     pub(super) connection: Connection,
     layouts: Layouts,
+    /// The layout that was last asked for.
+    last: Option<Arc<Layout>>,
     /// Some constraint of the schema is checked only when a transaction commits.
     deferred: bool,
     locked_at: Option<Instant>,
@@ -39,6 +41,7 @@ impl SqliteWriter {
         Ok(Self {
             connection,
             layouts,
+            last: None,
             deferred,
             locked_at: None,
             rippled: false,
@@ -46,8 +49,16 @@ impl SqliteWriter {
         })
     }
 
-    fn layout(&self, table: &Table) -> Result<Arc<Layout>> {
-        known_layout(&self.layouts, table)
+    /// The layout of a table. Most writes go to the same table as the one before.
+    fn layout(&mut self, table: &Table) -> Result<Arc<Layout>> {
+        if let Some(last) = &self.last
+            && last.table.name == table.name
+        {
+            return Ok(Arc::clone(last));
+        }
+        let layout = known_layout(&self.layouts, table)?;
+        self.last = Some(Arc::clone(&layout));
+        Ok(layout)
     }
 
     fn run(&self, doing: &str, sql: &str) -> Result<()> {
