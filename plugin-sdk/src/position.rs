@@ -1,5 +1,7 @@
 //! From a position in a JSON text to the pointer of the value that stands there.
 
+use migration_document::json;
+
 /// The JSON Pointer of the value that a parser had read, or was about to read, when it stopped
 /// after `column` bytes of the line `line` (both from 1, as `serde_json` counts). Empty for the
 /// whole text.
@@ -54,7 +56,7 @@ pub(crate) fn pointer(text: &str, line: usize, column: usize) -> String {
                 let key = text.get(start..=close).unwrap_or_default();
                 let key: String = serde_json::from_str(key).unwrap_or_default();
                 pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                pointer.push_str(&json::escape(&key));
             }
         }
     }
