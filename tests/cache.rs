@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use insta::assert_snapshot;
+
 use crate::common::{Lab, Ran, STORE, guest, plugin};
 
 const RUN: &[&str] = &["--store", STORE, "--dry-run"];
@@ -14,6 +16,18 @@ fn run(lab: &Lab, more: &[&str]) -> Ran {
     let home = lab.path("home");
     let arguments = [&["run", guest("filtered")], RUN, more].concat();
     lab.host_with(&[("XDG_CACHE_HOME", home.to_str().unwrap())], &arguments)
+}
+
+const COMPILED: &str = "debug: the plugin is compiled";
+const FOUND: &str = "debug: the plugin was compiled before";
+
+/// How the plugin was come by, as the log says.
+fn compiled(ran: &Ran) -> Vec<&'static str> {
+    assert_eq!(ran.status(), 0, "{ran}");
+    [COMPILED, FOUND]
+        .into_iter()
+        .filter(|line| ran.stderr().contains(line))
+        .collect()
 }
 
 fn folder(lab: &Lab) -> PathBuf {
@@ -36,17 +50,17 @@ fn entry(lab: &Lab) -> PathBuf {
 #[test]
 fn a_plugin_is_compiled_once_and_found_again() {
     let lab = Lab::with_things([]);
-    run(&lab, &[]).success();
+    assert_eq!(compiled(&run(&lab, &["-vv"])), [COMPILED]);
     let entry = entry(&lab);
     let made = fs::metadata(&entry).unwrap();
     assert_eq!(made.permissions().mode() & 0o777, 0o600);
     let mode = fs::metadata(folder(&lab)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 
-    // It is read, which renews it, and not written again.
+    // It is read, which renews it, and not written again. While it is open, no other file gets its number.
     let file = fs::File::options().append(true).open(&entry).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    run(&lab, &[]).success();
+    assert_eq!(compiled(&run(&lab, &["-vv"])), [FOUND]);
     let found = fs::metadata(&entry).unwrap();
     assert_eq!(found.ino(), made.ino());
     assert!(found.mtime() > 0);
@@ -73,7 +87,9 @@ fn a_damaged_entry_is_compiled_anew() {
     damaged[middle] ^= 1;
     for bytes in [&damaged[..], &whole[..whole.len() / 2], b""] {
         fs::write(&entry, bytes).unwrap();
-        run(&lab, &[]).success();
+        let ran = run(&lab, &["-vv"]);
+        assert_eq!(compiled(&ran), [COMPILED]);
+        assert!(ran.stderr().contains("why=\"it is damaged\""), "{ran}");
         assert!(fs::read(&entry).unwrap() == whole);
     }
 }
@@ -83,7 +99,8 @@ fn a_folder_that_others_can_write_to_is_left_alone() {
     let lab = Lab::with_things([]);
     fs::create_dir_all(folder(&lab)).unwrap();
     fs::set_permissions(folder(&lab), fs::Permissions::from_mode(0o777)).unwrap();
-    run(&lab, &[]).success();
+    let ran = run(&lab, &[]).success();
+    assert_snapshot!(ran.to_string().lines().filter(|line| line.starts_with("warning")).collect::<String>(), @"warning: compiled plugins are not kept: the folder [FOLDER]/home/host/compiled is not this user's alone to write to");
     assert!(entries(&folder(&lab)).is_empty());
 }
 
@@ -92,7 +109,9 @@ fn an_entry_that_others_can_write_to_is_not_used() {
     let lab = Lab::with_things([]);
     run(&lab, &[]).success();
     let entry = entry(&lab);
-    let planted = fs::metadata(&entry).unwrap();
+    // While it is open, no other file gets its number.
+    let open = fs::File::open(&entry).unwrap();
+    let planted = open.metadata().unwrap();
     fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
     run(&lab, &[]).success();
     let made = fs::metadata(&entry).unwrap();

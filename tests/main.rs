@@ -12,6 +12,7 @@ mod bad_input;
 mod cache;
 mod commands;
 mod common;
+mod logs;
 mod pushdown;
 mod readme;
 mod real_data;

@@ -792,7 +792,7 @@ fn what_a_plugin_logs_is_shown_and_steers_no_terminal() {
     let lab = Lab::with_things([("a", r#"{"do":{"log":"two\nlines and \u001b[2J"}}"#)]);
     let ran = lab.run_scripted(&["--format", "json"]);
     assert_eq!(ran.report().adds_up().counts(), [1, 0, 1, 0, 0]);
-    assert_snapshot!(ran.stderr(), @r"plugin warning: two\u{a}lines and \u{1b}[2J");
+    assert_snapshot!(ran.stderr(), @r"plugin warning: two\u{a}lines and \u{1b}[2J  table=things  document=a");
 }
 
 #[test]

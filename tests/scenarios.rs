@@ -252,7 +252,7 @@ fn b9_lookups_without_an_index_are_warned_of_once_with_the_index_that_helps() {
     let warnings = ran.stderr();
     assert_snapshot!(warnings, @r#"
     warning: each lookup in `sites` goes over the whole table: no index serves its conditions
-      this would help: CREATE INDEX "sites_by_company_id_name" ON "sites" (json_extract("doc", '$.company_id'), json_extract("doc", '$.name'));
+    hint: CREATE INDEX "sites_by_company_id_name" ON "sites" (json_extract("doc", '$.company_id'), json_extract("doc", '$.name'));
     "#);
     // What it proposes is SQL, and silences it.
     let (_, index) = warnings.split_once("CREATE INDEX").unwrap();
@@ -390,6 +390,11 @@ fn b3_unknown_statuses_become_draft_and_are_told() {
     assert_eq!(ran.report().adds_up().counts(), [5, 5, 0, 0, 0]);
     assert_eq!(dry.get("warnings"), &counted);
     assert_eq!(ran.report().get("warnings"), &counted);
+    // The SDK tells which document a line is about.
+    for id in ["c", "d", "e"] {
+        let line = format!("unknown status became draft  table=posts  document={id}\n");
+        assert!(ran.stderr().contains(&line), "{ran}");
+    }
     let status = |id| document(&lab, "posts", id)["statusEnum"].clone();
     assert_eq!(
         ["a", "b", "c", "d", "e"].map(status),

@@ -747,11 +747,11 @@ fn a_lookup_that_scans_a_whole_table_is_warned_of_once() {
     let ran = lab.run_scripted(&["--batch-size", "1", "--format", "json"]);
     assert_snapshot!(ran.stderr(), @r#"
     warning: each lookup in `facts` goes over the whole table: no index serves its conditions
-      this would help: CREATE INDEX "facts_by_the name_n" ON "facts" ("the name", "n");
+    hint: CREATE INDEX "facts_by_the name_n" ON "facts" ("the name", "n");
     "#);
     let (_, index) = ran
         .stderr()
-        .split_once("this would help: ")
+        .split_once("hint: ")
         .map(|(before, after)| (before.to_owned(), after.to_owned()))
         .unwrap();
     lab.sql(&index);

@@ -66,10 +66,25 @@ pub struct File {
     pub lock_timeout: Option<Duration>,
     /// How much is kept of compiled plugins, such as `1GiB`; 0 keeps none. Default: 512 MiB.
     pub cache_size: Option<ByteSize>,
+    /// How the log is written. Default: text.
+    pub log_format: Option<LogFormat>,
+    /// What is logged, such as `debug` or `warn,plugin=debug`. Default: `warn,plugin=info`; as JSON `info`.
+    pub log_level: Option<String>,
     /// Settings of `host run`.
     pub run: RunSettings,
     /// How tables are seen, by name, where the host would see them otherwise.
     pub tables: BTreeMap<String, TableOverride>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// As lines for people
+    #[default]
+    Text,
+    /// As one JSON object a line
+    Json,
 }
 
 /// Settings of `host run`.

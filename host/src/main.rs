@@ -8,11 +8,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match host::cli::main(std::env::args_os()) {
-        Ok(status) => status,
-        Err(error) => {
-            error.print();
-            ExitCode::from(error.status())
-        }
-    }
+    host::cli::main(std::env::args_os())
 }

@@ -68,12 +68,13 @@ pub(crate) fn run(documents: &[Document], work: Work, host: &dyn Host) -> Vec<Ou
     }
     settled
         .into_iter()
-        .map(|slot| {
+        .enumerate()
+        .map(|(place, slot)| {
             // The last round leaves no document without an outcome; if it did, this one asked too
             // often.
             let (outcome, log) = slot.unwrap_or_else(|| (impure(), Vec::new()));
             for (level, message) in log {
-                host.log(level, &message);
+                host.log(level, &message, place);
             }
             outcome
         })

@@ -152,7 +152,7 @@ fn report_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
-            log::emit(log::Level::Error, &panic.to_string());
+            log::emit(log::Level::Error, &panic.to_string(), None);
         }));
     });
 }
@@ -206,13 +206,14 @@ impl host::Host for Imports {
         context::new_id(table, seed)
     }
 
-    fn log(&self, level: Level, message: &str) {
+    fn log(&self, level: Level, message: &str, document: usize) {
         let level = match level {
             Level::Debug => log::Level::Debug,
             Level::Info => log::Level::Info,
             Level::Warn => log::Level::Warn,
             Level::Error => log::Level::Error,
         };
-        log::emit(level, message);
+        // No list of the interface is longer than 2^32.
+        log::emit(level, message, u32::try_from(document).ok());
     }
 }

@@ -59,5 +59,6 @@ pub trait Host {
     fn param(&self, name: &str) -> Option<String>;
     fn secret(&self, name: &str) -> Option<String>;
     fn new_id(&self, table: &str, seed: &str) -> String;
-    fn log(&self, level: Level, message: &str);
+    /// `document` is the place of the document that the line is about, in the batch.
+    fn log(&self, level: Level, message: &str, document: usize);
 }

@@ -196,7 +196,7 @@ mod tests {
         fn new_id(&self, _: &str, _: &str) -> String {
             String::new()
         }
-        fn log(&self, _: crate::Level, _: &str) {}
+        fn log(&self, _: crate::Level, _: &str, _: usize) {}
     }
 
     #[test]

@@ -386,6 +386,9 @@ impl Running {
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_end(&mut output.stderr).unwrap();
         }
+        if let Some(mut stderr) = self.said.take() {
+            stderr.read_to_end(&mut output.stderr).unwrap();
+        }
         output.status = self.child.wait().unwrap();
         lab.ran(output)
     }

@@ -1,10 +1,11 @@
 //! Flags for the cache of compiled plugins.
 
 use bytesize::ByteSize;
+use tracing::{info, warn};
 
 use crate::config::File;
-use crate::plugin::Cache;
 use crate::plugin::compile::cache::SIZE;
+use crate::plugin::{Cache, CacheError};
 
 /// What is kept of plugins once they are compiled.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,8 +30,16 @@ impl CacheArguments {
         if size == 0 {
             return None;
         }
-        Cache::of_user(size)
-            .inspect_err(|error| tracing::warn!(%error, "compiled plugins are not kept"))
-            .ok()
+        match Cache::of_user(size) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                match error {
+                    CacheError::NotOurs { .. } => warn!("compiled plugins are not kept: {error}"),
+                    // Where there is no home, as in many containers, nobody needs to be told each time.
+                    _ => info!("compiled plugins are not kept: {error}"),
+                }
+                None
+            }
+        }
     }
 }

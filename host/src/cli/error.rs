@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, LogFormat};
 use crate::engine::RunError;
 use crate::plugin::{CallError, PluginError};
 use crate::store::StoreError;
 use crate::transfer::TransferError;
 
+use super::logs;
 use super::show::safe;
 
 /// Why a command could not do its work.
@@ -50,8 +51,19 @@ impl CommandError {
         self
     }
 
-    /// Shows it. Nobody is left to be told if that fails.
-    pub fn print(&self) {
+    /// Shows it, in the log's format. Nobody is left to be told if that fails.
+    pub(super) fn show(&self) {
+        match logs::format() {
+            LogFormat::Text => self.print(),
+            LogFormat::Json => tracing::error!(hint = self.hint_text(), "{}", self.message),
+        }
+    }
+
+    fn hint_text(&self) -> Option<String> {
+        (!self.hints.is_empty()).then(|| self.hints.join("; "))
+    }
+
+    fn print(&self) {
         let mut stderr = io::stderr().lock();
         let label = |text: &'static str| console::style(text).for_stderr().bold();
         // Line breaks of our own hints stay; what a document says has none by now.

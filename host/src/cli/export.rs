@@ -4,6 +4,7 @@ use std::fs::File as Output;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::logs;
 use super::show::counted;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
@@ -53,11 +54,11 @@ impl Arguments {
         match transfer::export(store.as_ref(), &self.table, layout, &mut output) {
             Ok(count) => {
                 if self.file.is_some() {
-                    eprintln!(
+                    logs::say(&format!(
                         "{} exported from `{}`",
                         counted(count, "document"),
                         self.table
-                    );
+                    ));
                 }
                 Ok(Ending::Done)
             }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::logs;
 use super::progress::rate;
 use super::show::counted;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
-use crate::config::File;
+use crate::config::{File, LogFormat};
 use crate::store::Address;
 use crate::transfer;
 
@@ -73,17 +74,17 @@ impl Arguments {
             }
         }
         let count = imported?;
-        eprintln!(
+        logs::say(&format!(
             "{} imported into `{}`",
             counted(count, "document"),
             self.table
-        );
+        ));
         Ok(Ending::Done)
     }
 }
 
 fn bar() -> ProgressBar {
-    let target = if io::stderr().is_terminal() {
+    let target = if io::stderr().is_terminal() && logs::format() == LogFormat::Text {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()

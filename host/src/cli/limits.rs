@@ -38,13 +38,17 @@ pub(super) struct LimitArguments {
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
     lookup_bytes: Option<ByteSize>,
 
-    /// Log lines of one call; further ones are dropped [default: 1000]
+    /// Log lines of one call; a document's further ones are dropped [default: 10000]
     #[arg(long, value_name = "N", hide_short_help = true)]
     log_lines: Option<usize>,
 
     /// Bytes of one log line; the rest is cut off [default: 4KiB]
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
     log_line_bytes: Option<ByteSize>,
+
+    /// Log lines that are shown in a second; further ones are not [default: 20]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    log_rate: Option<u32>,
 }
 
 impl LimitArguments {
@@ -68,6 +72,7 @@ impl LimitArguments {
             lookup_bytes: bytes(self.lookup_bytes, default.lookup_bytes),
             log_lines: self.log_lines.unwrap_or(default.log_lines),
             log_line_bytes: bytes(self.log_line_bytes, default.log_line_bytes),
+            log_rate: self.log_rate.unwrap_or(default.log_rate),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The command line: one file for each subcommand, and how results are shown.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,12 +16,14 @@ mod export;
 mod import;
 mod inspect;
 mod limits;
+mod logs;
 mod new;
 mod pace;
 mod progress;
 mod quarantine;
 mod run;
 mod runs;
+mod screen;
 mod show;
 mod show_run;
 mod steer;
@@ -32,6 +33,7 @@ mod undo;
 
 pub use error::CommandError;
 
+use self::logs::LogArguments;
 use crate::config::{File, LOCK_TIMEOUT};
 use crate::ledger::Request;
 use crate::store::sqlite::SqliteStore;
@@ -87,6 +89,9 @@ struct Arguments {
     /// Settings file [default: host.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "HOST_CONFIG")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    logs: LogArguments,
 
     #[command(subcommand)]
     command: Command,
@@ -157,11 +162,18 @@ impl StoreArguments {
     }
 }
 
-/// Runs a command line and returns the exit status of the process.
-///
-/// # Errors
-/// If the command could not do its work.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, CommandError> {
+/// Runs a command line, shows what it comes to, and returns the exit status of the process.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(arguments) {
+        Ok(status) => status,
+        Err(error) => {
+            error.show();
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, CommandError> {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -171,6 +183,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, C
         }
     };
     let file = File::read(arguments.config.as_deref());
+    // Where the file cannot be read, only the commands that need it fail.
+    let default = File::default();
+    arguments.logs.install(file.as_ref().unwrap_or(&default))?;
     let ending = match arguments.command {
         Command::Run(arguments) => arguments.run(&file?)?,
         Command::Inspect(arguments) => arguments.run(&file?)?,
@@ -199,10 +214,7 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, CommandError> {
             // A transaction in hand is taken back by the store when it is opened next.
             std::process::exit(130);
         }
-        let _ = writeln!(
-            io::stderr(),
-            "\nending after the batch in hand; once more ends at once"
-        );
+        tracing::warn!("ending after the batch in hand; once more ends at once");
     })
     .map_err(|error| CommandError::new(format!("signals cannot be caught: {error}")))?;
     Ok(stop)

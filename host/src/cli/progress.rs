@@ -1,17 +1,16 @@
 //! What a person sees while a run goes on. Everything goes to standard error.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use migration_document::{Edit, diff, json};
 
 use super::show::{count, counted, safe, short};
+use super::{logs, screen};
+use crate::config::LogFormat;
 use crate::engine::{Change, Observer, Progress};
-use crate::plugin::{Level, LogLine};
-use crate::store::Advice;
 
 /// How many documents a dry run shows.
 const SHOWN_CHANGES: usize = 5;
@@ -22,56 +21,30 @@ const SHOWN_CHARACTERS: usize = 120;
 /// How often a line is written where there is no terminal to draw a bar on.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many lines of a plugin's log are shown. Its later lines are counted.
-const SHOWN_LOG_LINES: u64 = 50;
-
 /// Shows a run.
 pub(super) struct Watcher {
-    bar: ProgressBar,
-    terminal: bool,
+    /// None where there is no terminal, or what goes there is for machines.
+    bar: Option<ProgressBar>,
     last_line: Instant,
     changes: Vec<String>,
     more_changes: u64,
-    log_lines: u64,
-    /// Hashes would do, but there are never more texts here than are shown.
-    warnings: HashSet<String>,
 }
 
 impl Watcher {
     pub fn new() -> Self {
-        let terminal = io::stderr().is_terminal();
-        let target = if terminal {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let drawn = io::stderr().is_terminal() && logs::format() == LogFormat::Text;
         Self {
-            bar: ProgressBar::with_draw_target(None, target),
-            terminal,
+            bar: drawn.then(|| screen::show(ProgressBar::no_length())),
             last_line: Instant::now(),
             changes: Vec::new(),
             more_changes: 0,
-            log_lines: 0,
-            warnings: HashSet::new(),
         }
-    }
-
-    /// Writes a line above the bar.
-    fn line(&self, text: &str) {
-        self.bar.suspend(|| {
-            // Nobody is left to be told if standard error is closed.
-            let _ = writeln!(io::stderr(), "{text}");
-        });
     }
 
     /// Takes the bar away, and gives back what a dry run found, in words.
     pub fn finish(self) -> (Vec<String>, u64) {
-        self.bar.finish_and_clear();
-        if let Some(hidden) = self.log_lines.checked_sub(SHOWN_LOG_LINES + 1) {
-            self.line(&format!(
-                "({} more of the plugin's log)",
-                counted(hidden + 1, "line")
-            ));
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
         }
         (self.changes, self.more_changes)
     }
@@ -79,37 +52,34 @@ impl Watcher {
 
 impl Observer for Watcher {
     fn wants_count(&self) -> bool {
-        self.terminal
+        self.bar.is_some()
     }
 
     fn started(&mut self, to_look_at: Option<u64>) {
+        let Some(bar) = &self.bar else {
+            return;
+        };
         let template = match to_look_at {
             Some(_) => "{bar:30} {human_pos}/{human_len} documents  {rate}  {eta} left  {msg}",
             None => "{spinner} {human_pos} documents  {rate}  {msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.with_key("rate", rate));
+            bar.set_style(style.with_key("rate", rate));
         }
         if let Some(length) = to_look_at {
-            self.bar.set_length(length);
+            bar.set_length(length);
         }
     }
 
     fn advanced(&mut self, progress: Progress<'_>) {
-        self.bar.set_position(progress.looked_at);
-        if progress.counters.failed > 0 {
-            self.bar
-                .set_message(format!("{} failed", count(progress.counters.failed)));
-        }
-        if !self.terminal && self.last_line.elapsed() >= LINE_INTERVAL {
+        if let Some(bar) = &self.bar {
+            bar.set_position(progress.looked_at);
+            if progress.counters.failed > 0 {
+                bar.set_message(format!("{} failed", count(progress.counters.failed)));
+            }
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            self.line(&format!(
-                "{} looked at: {} updated, {} skipped, {} failed",
-                counted(progress.looked_at, "document"),
-                count(progress.counters.updated),
-                count(progress.counters.skipped),
-                count(progress.counters.failed),
-            ));
+            tell(progress);
         }
     }
 
@@ -120,43 +90,30 @@ impl Observer for Watcher {
             self.more_changes += 1;
         }
     }
+}
 
-    fn logged(&mut self, line: &LogLine) {
-        // Warnings are counted in the report; each text is shown when it comes first.
-        if line.level == Level::Warn
-            && self.log_lines <= SHOWN_LOG_LINES
-            && !self.warnings.insert(line.message.clone())
-        {
-            return;
+/// Tells how far a run has come, where nobody sees a bar.
+fn tell(progress: Progress<'_>) {
+    let counters = progress.counters;
+    match logs::format() {
+        LogFormat::Text => {
+            let line = format!(
+                "{} looked at: {} updated, {} skipped, {} failed\n",
+                counted(progress.looked_at, "document"),
+                count(counters.updated),
+                count(counters.skipped),
+                count(counters.failed),
+            );
+            // Nobody is left to be told if standard error is closed.
+            let _ = screen::write(line.as_bytes());
         }
-        self.log_lines += 1;
-        if self.log_lines > SHOWN_LOG_LINES {
-            return;
-        }
-        let level = match line.level {
-            Level::Debug => "debug",
-            Level::Info => "info",
-            Level::Warn => "warning",
-            Level::Error => "error",
-        };
-        self.line(&format!("plugin {level}: {}", safe(&line.message)));
-    }
-
-    fn paused(&mut self, paused: bool) {
-        self.line(if paused {
-            "paused; `host resume` lets it go on"
-        } else {
-            "going on"
-        });
-    }
-
-    fn advised(&mut self, advice: &Advice) {
-        let label = console::style("warning:").for_stderr().yellow().bold();
-        self.line(&format!(
-            "{label} {}\n  this would help: {}",
-            safe(&advice.message),
-            safe(&advice.hint)
-        ));
+        LogFormat::Json => tracing::info!(
+            looked_at = progress.looked_at,
+            updated = counters.updated,
+            skipped = counters.skipped,
+            failed = counters.failed,
+            "progress"
+        ),
     }
 }
 

@@ -4,11 +4,6 @@ use std::borrow::Cow;
 
 /// A text with its control characters escaped: a document or a plugin must not steer the terminal.
 pub(super) fn safe(text: &str) -> Cow<'_, str> {
-    // Beyond ASCII's, Unicode has characters that turn the writing direction around.
-    let steers = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -23,6 +18,13 @@ pub(super) fn safe(text: &str) -> Cow<'_, str> {
             })
             .collect(),
     )
+}
+
+/// Whether a character does something to a terminal other than standing there. Beyond ASCII's, Unicode has
+/// characters that turn the writing direction around.
+pub(super) fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text cut to so many characters.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use super::logs;
 use super::show::{count, counted, safe};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
@@ -41,14 +42,14 @@ impl Arguments {
         let run = RunId(self.run);
         if self.forget {
             let batches = forget(store.as_ref(), run)?;
-            eprintln!(
+            logs::say(&format!(
                 "forgot how to undo run {run} ({} of its undo log)",
                 if batches == 1 {
                     "1 batch".into()
                 } else {
                     format!("{} batches", count(batches))
                 }
-            );
+            ));
             return Ok(Ending::Done);
         }
         let stop = stop_on_signals()?;

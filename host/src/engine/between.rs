@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::Failures;
 use super::error::RunError;
-use super::observer::Observer;
 use super::runner::Runner;
 use crate::ledger::{Request, RunState, lease};
 
@@ -40,17 +39,13 @@ impl Runner<'_> {
     }
 
     /// Does what another process asks for.
-    pub(super) fn heed(
-        &mut self,
-        request: Option<Request>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<RunState>, RunError> {
+    pub(super) fn heed(&mut self, request: Option<Request>) -> Result<Option<RunState>, RunError> {
         match request {
             None => Ok(None),
             Some(Request::Cancel) => Ok(Some(RunState::Cancelled)),
             Some(Request::Pause) => {
-                observer.paused(true);
                 self.save(RunState::Paused)?;
+                self.journal.paused(&self.started.run);
                 let mut renewed = Instant::now();
                 let ended = loop {
                     if self.job.stop.load(Ordering::Relaxed) {
@@ -71,8 +66,8 @@ impl Runner<'_> {
                 self.counted_until = Instant::now();
                 if ended.is_none() {
                     self.save(RunState::Running)?;
+                    self.journal.goes_on();
                 }
-                observer.paused(false);
                 Ok(ended)
             }
         }

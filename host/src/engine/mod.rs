@@ -25,6 +25,7 @@ mod courtesy;
 pub mod error;
 pub mod grants;
 mod intent;
+pub mod journal;
 pub mod observer;
 pub mod report;
 mod runner;
@@ -142,6 +143,7 @@ fn workers() -> usize {
 /// If it cannot be started, or not go on. What earlier batches did stays done, and the same job goes on
 /// behind them.
 pub fn run(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Report, RunError> {
+    let _told = journal::span(job).entered();
     runner::Runner::start(job)?.run(observer)
 }
 

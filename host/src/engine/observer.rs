@@ -1,10 +1,9 @@
 //! Watching a run from outside.
 
 use crate::ledger::Counters;
-use crate::plugin::LogLine;
-use crate::store::Advice;
 
-/// Told what happens while a run goes on. Every method does nothing unless it is defined.
+/// Told how a run goes on, batch by batch. Every method does nothing unless it is defined. What is worth a
+/// line of a log is not here: see [`super::journal`].
 pub trait Observer {
     /// Whether [`Observer::started`] should be given a number. Counting goes over the table once.
     fn wants_count(&self) -> bool {
@@ -19,15 +18,6 @@ pub trait Observer {
 
     /// What a document would become. Called in dry runs, for every document that would change.
     fn would_change(&mut self, _change: &Change<'_>) {}
-
-    /// The plugin wrote a line. What it says is not trusted.
-    fn logged(&mut self, _line: &LogLine) {}
-
-    /// The run waits until it is resumed, or goes on again.
-    fn paused(&mut self, _paused: bool) {}
-
-    /// The store noticed something, for the first time.
-    fn advised(&mut self, _advice: &Advice) {}
 }
 
 /// An observer that looks away.

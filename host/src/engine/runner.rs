@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::courtesy::Courtesy;
 use super::error::RunError;
+use super::journal::Journal;
 use super::observer::{Observer, Progress};
 use super::report::Report;
 use super::source::{Clock, InTurn, Lap, SideBySide, Source};
@@ -36,6 +37,7 @@ pub(super) struct Runner<'a> {
     pub(super) advised: HashSet<String>,
     pub(super) began: Instant,
     pub(super) courtesy: Courtesy,
+    pub(super) journal: Journal,
     /// How long the last batch held the lock.
     pub(super) held: Duration,
     /// When the run's working time was last added up.
@@ -91,6 +93,8 @@ impl<'a> Runner<'a> {
         }
         let failures = std::mem::take(&mut started.failures);
         let worked_before = started.run.pace.worked;
+        let table = &started.scope.table.name;
+        let journal = Journal::new(table, job.plugin.limits(), Instant::now());
         Ok(Self {
             job,
             started,
@@ -100,6 +104,7 @@ impl<'a> Runner<'a> {
             advised: HashSet::new(),
             began: Instant::now(),
             courtesy: Courtesy::new(Instant::now()),
+            journal,
             held: Duration::ZERO,
             counted_until: Instant::now(),
             handled: 0,
@@ -119,14 +124,18 @@ impl<'a> Runner<'a> {
             Ok(state)
         });
         match ended {
-            Ok(state) => Ok(Report::of(
-                &self.started.run,
-                state,
-                self.job.dry_run,
-                self.failures,
-                self.began.elapsed(),
-                self.why,
-            )),
+            Ok(state) => {
+                let report = Report::of(
+                    &self.started.run,
+                    state,
+                    self.job.dry_run,
+                    self.failures,
+                    self.began.elapsed(),
+                    self.why,
+                );
+                self.journal.ended(&report);
+                Ok(report)
+            }
             Err(error) => {
                 self.give_up();
                 Err(error)
@@ -234,6 +243,7 @@ impl<'a> Runner<'a> {
             .pace
             .to_look_at
             .map(|all| all.saturating_sub(run.pace.looked_at));
+        self.journal.began(run, left);
         observer.started(left);
         Ok(())
     }
@@ -313,7 +323,7 @@ impl<'a> Runner<'a> {
             self.started.run.pace.looked_at += batch.looked_at;
             for advice in &batch.advice {
                 if self.advised.insert(advice.message.clone()) {
-                    observer.advised(advice);
+                    self.journal.advised(advice);
                 }
             }
             let before = self.started.run.counters.total;
@@ -321,7 +331,7 @@ impl<'a> Runner<'a> {
             match self.started.writer.take() {
                 None => self.tally(batch, observer)?,
                 Some(mut writer) => {
-                    let result = self.write(writer.as_mut(), lap, batch, purpose, observer);
+                    let result = self.write(writer.as_mut(), lap, batch, purpose);
                     self.started.writer = Some(writer);
                     written = result?;
                 }
@@ -337,7 +347,7 @@ impl<'a> Runner<'a> {
                 self.why = Some(why);
                 return Ok(Ended::With(RunState::Interrupted));
             }
-            if let Some(state) = self.heed(request, observer)? {
+            if let Some(state) = self.heed(request)? {
                 return Ok(Ended::With(state));
             }
             self.rest(done)?;

@@ -28,6 +28,8 @@ pub(super) fn compare(
     let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
     let documents = std::mem::take(&mut batch.documents);
     let intents = std::mem::take(&mut batch.intents);
+    // Where each document stands now, as long as what is to be done about it holds.
+    let mut places = Vec::new();
     for (index, (document, intent)) in documents.into_iter().zip(intents).enumerate() {
         while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
             batch.unreadable.push((batch.documents.len(), row));
@@ -36,6 +38,7 @@ pub(super) fn compare(
         if again != Again::Same {
             lost.documents += 1;
         }
+        places.push((again == Again::Same).then_some(batch.documents.len()));
         match again {
             Again::Same => {
                 batch.documents.push(document);
@@ -53,6 +56,9 @@ pub(super) fn compare(
             Again::Gone => {}
         }
     }
+    batch
+        .log
+        .follow(|place| places.get(place).copied().flatten());
     let end = batch.documents.len();
     batch
         .unreadable

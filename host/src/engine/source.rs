@@ -18,7 +18,7 @@ use super::sample::Sample;
 use super::transform::transform;
 use crate::ledger::Checkpoint;
 use crate::plugin::world::lock;
-use crate::plugin::{Asked, LogLine, Plugin, SharedReader, World};
+use crate::plugin::{Asked, Log, Plugin, SharedReader, World};
 use crate::store::{Advice, Budget, Document, Mark, Range, Store, StoreError, Table, Unreadable};
 
 /// How many documents a sparse filter may pass over within one snapshot.
@@ -55,7 +55,7 @@ pub(super) struct Batch {
     pub read: Mark,
     /// What the plugin looked up.
     pub asked: Vec<Asked>,
-    pub log: Vec<LogLine>,
+    pub log: Log,
     pub advice: Vec<Advice>,
     /// How far the page went.
     pub last: Option<Checkpoint>,
@@ -87,7 +87,7 @@ impl Batch {
             unreadable: Vec::new(),
             read,
             asked: Vec::new(),
-            log: Vec::new(),
+            log: Log::default(),
             advice: Vec::new(),
             last: None,
             looked_at: 0,

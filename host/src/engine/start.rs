@@ -9,7 +9,7 @@ use migration_document::Filter;
 
 use super::apply::Scope;
 use super::error::RunError;
-use super::{Job, grants, now};
+use super::{Job, grants, journal, now};
 use crate::ledger::{Checkpoint, DocumentFailure, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::plugin::{Fixed, SharedReader, World};
@@ -161,10 +161,15 @@ fn tables(job: &Job<'_>, own: &Arc<Table>) -> Result<(Tables, Tables), StoreErro
 
 /// Refuses to begin while another process works on the table, or waits until it does not.
 fn wait_for_others(job: &Job<'_>, writer: &mut dyn Writer, table: &Table) -> Result<(), RunError> {
+    let mut told = false;
     loop {
         match others(writer, &table.name)? {
             None => return Ok(()),
-            Some(_) if job.wait && !job.stop.load(Ordering::Relaxed) => {
+            Some(other) if job.wait && !job.stop.load(Ordering::Relaxed) => {
+                if !told {
+                    journal::waits_for(&other);
+                    told = true;
+                }
                 std::thread::sleep(LOOK_AGAIN);
             }
             Some(error) => return Err(error),

@@ -4,7 +4,7 @@ use migration_document::{Failure, Outcome};
 
 use super::error::RunError;
 use super::intent::Intent;
-use crate::plugin::{Answer, Asked, CallError, LogLine, Plugin, World};
+use crate::plugin::{Answer, Asked, CallError, Log, Plugin, World};
 use crate::store::{Document, Table};
 
 /// What became of documents that were transformed.
@@ -14,7 +14,7 @@ pub(super) struct Transformed {
     /// What the plugin looked up.
     pub asked: Vec<Asked>,
     /// What it logged.
-    pub log: Vec<LogLine>,
+    pub log: Log,
 }
 
 /// Has documents of a table transformed. A trap takes down the whole call, so the batch is halved until the
@@ -61,8 +61,11 @@ fn halve(
 ) -> Result<(), CallError> {
     let error = match call(documents) {
         Ok(answer) => {
+            let before = transformed.outcomes.len();
+            transformed
+                .log
+                .append(answer.log, |place| Some(before + place));
             transformed.outcomes.extend(answer.outcomes);
-            transformed.log.extend(answer.log);
             transformed.asked.extend(answer.asked);
             return Ok(());
         }

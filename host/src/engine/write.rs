@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
 use super::error::RunError;
+use super::journal::{Committed, Said};
 use super::observer::Observer;
 use super::runner::{Purpose, Runner};
 use super::settle;
@@ -27,16 +28,15 @@ impl Runner<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
         let mut run = self.started.run.clone();
-        count_warnings(&batch.log, &mut run);
-        for line in &batch.log {
-            observer.logged(line);
-        }
+        let dropped = batch.log.dropped();
         let reader = Arc::clone(&self.started.reader);
         lock(&reader).begin()?;
         let mut failures = Vec::new();
         let mut sink = Dry::new(&reader, observer);
-        self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
+        let applied = self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
         lock(&reader).end()?;
+        self.journal.failed(&failures);
+        self.journal.said(&applied.said, dropped);
         self.remember(run, failures);
         Ok(())
     }
@@ -49,16 +49,17 @@ impl Runner<'_> {
         lap: &Lap<'_>,
         mut batch: Batch,
         purpose: Purpose,
-        observer: &mut dyn Observer,
     ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
         let mut conflicts = 0;
         let mut attempt = 0;
         let last = batch.last.clone();
         loop {
+            let asked = Instant::now();
             writer.begin()?;
+            self.journal.waited(asked.elapsed());
             let done = self.attempt(writer, lap, &mut batch, purpose, &mut conflicts, attempt);
             match done {
-                Ok(Some(written)) => {
+                Ok(Attempt::Written(written)) => {
                     let held = writer.commit()?;
                     let request = written.request;
                     let mut cut = written.applied.cut.clone();
@@ -66,14 +67,13 @@ impl Runner<'_> {
                         // What was read ahead may have been changed by it.
                         cut.clone_from(&last);
                     }
-                    for line in self.written(lap, held, written) {
-                        observer.logged(&line);
-                    }
+                    self.written(lap, held, *written);
                     return Ok((request, cut));
                 }
-                Ok(None) => {
+                Ok(Attempt::Lost) => {
                     // What was lost is transformed again without the lock.
                     writer.rollback()?;
+                    self.journal.lost(conflicts, attempt);
                     self.again(&mut batch)?;
                     attempt += 1;
                 }
@@ -85,8 +85,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Tries to write a batch within the transaction in hand. None: some of it was lost to another
-    /// writer.
+    /// Tries to write a batch within the transaction in hand.
     fn attempt(
         &mut self,
         writer: &mut dyn Writer,
@@ -95,7 +94,7 @@ impl Runner<'_> {
         purpose: Purpose,
         conflicts: &mut u64,
         attempt: u32,
-    ) -> Result<Option<Written>, RunError> {
+    ) -> Result<Attempt, RunError> {
         let mut run = self.started.run.clone();
         self.claim(writer, &mut run)?;
         let request = match run.id {
@@ -127,7 +126,7 @@ impl Runner<'_> {
             }
             if batch.again != Again::Some(Vec::new()) {
                 if attempt < ATTEMPTS {
-                    return Ok(None);
+                    return Ok(Attempt::Lost);
                 }
                 self.again(batch)?;
             }
@@ -137,8 +136,7 @@ impl Runner<'_> {
         }
         run.state = RunState::Running;
         run.counters.conflicts += *conflicts;
-        let log = std::mem::take(&mut batch.log);
-        count_warnings(&log, &mut run);
+        let dropped = batch.log.dropped();
         let batch = std::mem::replace(batch, Batch::empty(mark));
         let mut failures = Vec::new();
         let mut sink = Real::new(writer);
@@ -155,14 +153,14 @@ impl Runner<'_> {
                 writer.save_undo(id, log)?;
             }
         }
-        Ok(Some(Written {
+        Ok(Attempt::Written(Box::new(Written {
             run,
             failures,
             applied,
             request,
-            log,
+            dropped,
             rippled,
-        }))
+        })))
     }
 
     /// Makes sure that this process, and no other, works on the table.
@@ -199,12 +197,18 @@ impl Runner<'_> {
         let mut left = Batch::empty(batch.read);
         let documents = std::mem::take(&mut batch.documents);
         let intents = std::mem::take(&mut batch.intents);
+        let mut places = Vec::new();
         for (document, intent) in documents.into_iter().zip(intents) {
-            if !writer.is_quarantined(run, table, &document.id)? {
+            let stays = !writer.is_quarantined(run, table, &document.id)?;
+            places.push(stays.then_some(left.documents.len()));
+            if stays {
                 left.documents.push(document);
                 left.intents.push(intent);
             }
         }
+        batch
+            .log
+            .follow(|place| places.get(place).copied().flatten());
         for (_, row) in std::mem::take(&mut batch.unreadable) {
             if !writer.is_quarantined(run, table, &row.id)? {
                 left.unreadable.push((left.documents.len(), row));
@@ -239,13 +243,15 @@ impl Runner<'_> {
                 batch.log = answer.log;
             }
             Again::Some(indexes) => {
+                batch
+                    .log
+                    .append(answer.log, |place| indexes.get(place).copied());
                 for (index, intent) in indexes.into_iter().zip(answer.intents) {
                     if let Some(place) = batch.intents.get_mut(index) {
                         *place = intent;
                     }
                 }
                 batch.asked.extend(answer.asked);
-                batch.log.extend(answer.log);
             }
         }
         Ok(())
@@ -266,12 +272,18 @@ impl Runner<'_> {
         let scope = &self.started.scope;
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
         let mut previous: Option<Checkpoint> = None;
+        let mut applied = Applied::default();
+        let mut log = std::mem::take(&mut batch.log).by_document();
+        while let Some(line) = log.next_about_none() {
+            applied.said.push(said(line, None));
+        }
+        // Tells whether it counts.
         let mut count = |effect: Effect, id: &str, run: &mut Run| {
             let counters = &mut run.counters;
             counters.inserted += effect.inserted;
             match effect.verdict {
                 // It was counted when the run came by for the first time.
-                Verdict::Skipped(_) if purpose == Purpose::Sweep => return,
+                Verdict::Skipped(_) if purpose == Purpose::Sweep => return false,
                 Verdict::Skipped(reason) => counters.skip(&reason),
                 Verdict::Updated => counters.updated += 1,
                 Verdict::Deleted => counters.deleted += 1,
@@ -285,6 +297,7 @@ impl Runner<'_> {
                 }
             }
             counters.total += 1;
+            true
         };
         let documents = std::mem::take(&mut batch.documents);
         let intents = std::mem::take(&mut batch.intents);
@@ -296,17 +309,26 @@ impl Runner<'_> {
             if let (true, Some(cut)) = (sink.has_rippled(), &previous)
                 && !sink.is_still(&scope.table, &document)?
             {
-                return Ok(cut_at(cut.clone(), purpose, run, false));
+                return Ok(applied.cut_at(cut.clone(), purpose, run));
             }
             let effect = apply::carry_out(scope, sink, &document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
-            count(effect, &document.id, run);
+            let counts = count(effect, &document.id, run);
+            while let Some(line) = log.next_about(index) {
+                if counts {
+                    if line.level == Level::Warn {
+                        run.counters.warn(&line.message);
+                    }
+                    applied.said.push(said(line, Some(&document.id)));
+                }
+            }
             let here = Checkpoint {
                 place: document.place,
                 id: document.id,
             };
             if changes_own && !self.job.dry_run {
-                return Ok(cut_at(here, purpose, run, inserted));
+                applied.inserted = inserted;
+                return Ok(applied.cut_at(here, purpose, run));
             }
             previous = Some(here);
         }
@@ -316,15 +338,18 @@ impl Runner<'_> {
         if batch.last.is_some() && purpose == Purpose::Forward {
             run.checkpoint = batch.last;
         }
-        Ok(Applied::default())
+        Ok(applied)
     }
 
     /// Takes over what a batch has become, once it is committed.
-    fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) -> Vec<LogLine> {
+    fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) {
         let cut = written.applied.cut.is_some();
+        let documents = written.run.counters.total - self.started.run.counters.total;
         self.changes_own |= cut;
         self.rippled |= written.rippled;
         self.inserted_here |= written.applied.inserted;
+        self.journal.numbered(&written.run);
+        self.journal.failed(&written.failures);
         self.remember(written.run, written.failures);
         self.held = held;
         let pace = &mut self.started.run.pace;
@@ -342,24 +367,22 @@ impl Runner<'_> {
             };
             lap.size.store(next, Ordering::Relaxed);
         }
-        written.log
+        let committed = Committed {
+            documents,
+            held,
+            next: lap.size.load(Ordering::Relaxed),
+        };
+        self.journal.committed(&committed);
+        self.journal.said(&written.applied.said, written.dropped);
     }
 }
 
-fn count_warnings(log: &[LogLine], run: &mut Run) {
-    for line in log.iter().filter(|line| line.level == Level::Warn) {
-        run.counters.warn(&line.message);
-    }
-}
-
-/// Ends a batch behind a document.
-fn cut_at(place: Checkpoint, purpose: Purpose, run: &mut Run, inserted: bool) -> Applied {
-    if purpose == Purpose::Forward {
-        run.checkpoint = Some(place.clone());
-    }
-    Applied {
-        cut: Some(place),
-        inserted,
+/// A line, once it is known that it counts.
+fn said(line: LogLine, document: Option<&str>) -> Said {
+    Said {
+        level: line.level,
+        message: line.message,
+        document: document.map(str::to_owned),
     }
 }
 
@@ -380,13 +403,22 @@ fn next_size(size: usize, held: Duration, most: Duration, limit: usize) -> usize
     next.clamp(1, limit.max(1))
 }
 
+/// What came of trying to write a batch.
+enum Attempt {
+    /// It may be committed.
+    Written(Box<Written>),
+    /// Some of it was lost to another writer.
+    Lost,
+}
+
 /// What a transaction holds that has not been committed yet.
 struct Written {
     run: Run,
     failures: Vec<DocumentFailure>,
     applied: Applied,
     request: Option<Request>,
-    log: Vec<LogLine>,
+    /// Lines of the plugin's for which there was no room.
+    dropped: u64,
     /// Triggers or foreign keys have changed more than the documents at hand.
     rippled: bool,
 }
@@ -398,6 +430,19 @@ struct Applied {
     cut: Option<Checkpoint>,
     /// Documents were added to the run's own table.
     inserted: bool,
+    /// What the plugin said about what was carried out.
+    said: Vec<Said>,
+}
+
+impl Applied {
+    /// Ends a batch behind a document.
+    fn cut_at(mut self, place: Checkpoint, purpose: Purpose, run: &mut Run) -> Self {
+        if purpose == Purpose::Forward {
+            run.checkpoint = Some(place.clone());
+        }
+        self.cut = Some(place);
+        self
+    }
 }
 
 #[cfg(test)]

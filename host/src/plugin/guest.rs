@@ -5,8 +5,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::limits::{Limit, Limits};
+use super::log::Log;
 use super::wasi;
-use super::world::{Log, Lookups, World};
+use super::world::{Lookups, World};
 
 /// The host's side of one instance.
 pub(super) struct Guest {

@@ -21,10 +21,14 @@ pub struct Limits {
     pub lookup_documents: usize,
     /// Bytes of the documents that the lookups of one call return. Default 64 MiB.
     pub lookup_bytes: usize,
-    /// Log lines of one call. Further ones are dropped. Default 1,000.
+    /// Log lines of one call. A call for several documents that writes more is made again with fewer of them;
+    /// a document's further lines are dropped. Default 10,000.
     pub log_lines: usize,
     /// Bytes of one log line. The rest is cut off. Default 4 KiB.
     pub log_line_bytes: usize,
+    /// Log lines that are shown in a second. Further ones are not; warnings are counted all the same.
+    /// Default 20.
+    pub log_rate: u32,
 }
 
 impl Default for Limits {
@@ -37,8 +41,9 @@ impl Default for Limits {
             returned_bytes: 128 << 20,
             lookup_documents: 100_000,
             lookup_bytes: 64 << 20,
-            log_lines: 1_000,
+            log_lines: 10_000,
             log_line_bytes: 4 << 10,
+            log_rate: 20,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod compile;
 pub mod error;
 mod guest;
 pub mod limits;
+pub mod log;
 mod v0_1;
 mod wasi;
 pub mod world;
@@ -20,7 +21,8 @@ pub mod world;
 pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
 pub use limits::{Limit, Limits};
-pub use world::{Asked, Fixed, Level, LogLine, SharedReader, World};
+pub use log::{Level, Log, LogLine};
+pub use world::{Asked, Fixed, SharedReader, World};
 
 use crate::store::Document;
 use guest::MOST_PARTS;
@@ -114,7 +116,7 @@ pub struct Answer {
     /// One outcome for each document, in order.
     pub outcomes: Vec<Outcome>,
     /// What it logged.
-    pub log: Vec<LogLine>,
+    pub log: Log,
     /// What it looked up on the way.
     pub asked: Vec<Asked>,
 }

@@ -11,8 +11,9 @@ use wasmtime::{Engine, Store, Trap};
 use super::error::CallError;
 use super::guest::Guest;
 use super::limits::{Limit, Limits};
+use super::log::{Level, Log, LogLine};
 use super::wasi;
-use super::world::{Asked, Level, LogLine, LookupError, World};
+use super::world::{Asked, LookupError, World};
 use super::{Answer, INTERFACE, TICK};
 use crate::store::Document;
 
@@ -23,6 +24,7 @@ mod bindings {
         imports: {
             "migration:plugin/lookup.get-many": trappable,
             "migration:plugin/lookup.find-many": trappable,
+            "migration:plugin/log.emit": trappable,
         },
     });
 }
@@ -136,7 +138,7 @@ impl Linked {
         match result {
             Ok(value) => Ok(Called {
                 value,
-                log: guest.log.into_lines(),
+                log: guest.log,
                 asked: guest.lookups.into_asked(),
             }),
             Err(error) => Err(call_error(&error, guest, time)),
@@ -155,7 +157,7 @@ fn export(component: &Component, name: &str) -> wasmtime::Result<ComponentExport
 
 struct Called<T> {
     value: T,
-    log: Vec<LogLine>,
+    log: Log,
     asked: Vec<Asked>,
 }
 
@@ -182,10 +184,9 @@ fn call_error(error: &wasmtime::Error, guest: Guest, time: (&'static str, Durati
     // The SDKs log what a panic says just before it becomes a trap, which itself says nothing.
     let said = guest
         .log
-        .into_lines()
-        .pop()
+        .last()
         .filter(|line| line.level == Level::Error)
-        .map(|line| line.message);
+        .map(|line| line.message.as_str());
     CallError::Trap(match said {
         Some(said) => format!("{said} ({cause})"),
         None => cause,
@@ -279,14 +280,38 @@ impl context::Host for Guest {
 }
 
 impl log::Host for Guest {
-    fn emit(&mut self, level: log::Level, message: String) {
-        let level = match level {
-            log::Level::Debug => Level::Debug,
-            log::Level::Info => Level::Info,
-            log::Level::Warn => Level::Warn,
-            log::Level::Error => Level::Error,
+    /// Where a call for several documents logs too much it is made again with fewer of them, and one for a
+    /// single document goes on without the rest: what is logged about a document does not depend on the batch.
+    fn emit(
+        &mut self,
+        level: log::Level,
+        message: String,
+        document: Option<u32>,
+    ) -> wasmtime::Result<()> {
+        let line = LogLine {
+            level: match level {
+                log::Level::Debug => Level::Debug,
+                log::Level::Info => Level::Info,
+                log::Level::Warn => Level::Warn,
+                log::Level::Error => Level::Error,
+            },
+            message,
+            document: document
+                .and_then(|place| usize::try_from(place).ok())
+                .filter(|place| *place < self.documents),
         };
-        self.log.push(&self.limits, level, message);
+        match self.log.push(line, &self.limits) {
+            Ok(()) => Ok(()),
+            Err(limit) if self.documents > 1 => {
+                let error = wasmtime::Error::msg(limit.to_string());
+                self.exceeded = Some(limit);
+                Err(error)
+            }
+            Err(_) => {
+                self.log.drop_one();
+                Ok(())
+            }
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Host for Memory<'_> {
         id::new_id(&self.manifest.name, table, seed).to_string()
     }
 
-    fn log(&self, level: Level, message: &str) {
+    fn log(&self, level: Level, message: &str, _document: usize) {
         self.logs.borrow_mut().push((level, message.to_owned()));
     }
 }

@@ -4,8 +4,11 @@
 //! that artefacts can be kept on disk ([`cache`]), and so that the compiler, which a stranger's bytes could
 //! keep busy, can move to a process of its own without anyone noticing.
 
+use std::time::Instant;
+
 use sha2::digest::Output;
 use sha2::{Digest as _, Sha256};
+use tracing::debug;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -51,7 +54,10 @@ pub(super) fn component(
     let key = Key::new(engine, identity);
     if let Some(kept) = cache.find(&key) {
         match load(engine, &kept) {
-            Ok(component) => return Ok(component),
+            Ok(component) => {
+                debug!("the plugin was compiled before");
+                return Ok(component);
+            }
             Err(error) => cache.discard(&key, &error),
         }
     }
@@ -62,10 +68,10 @@ pub(super) fn component(
 }
 
 fn compile(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Artefact> {
-    Ok(Artefact {
-        bytes: engine.precompile_component(bytes)?,
-        start: 0,
-    })
+    let began = Instant::now();
+    let bytes = engine.precompile_component(bytes)?;
+    debug!(took = ?began.elapsed(), "the plugin is compiled");
+    Ok(Artefact { bytes, start: 0 })
 }
 
 fn load(engine: &Engine, artefact: &Artefact) -> wasmtime::Result<Component> {

@@ -22,8 +22,10 @@ enum Request {
     OneTooFew,
     /// The batch gets one outcome too many.
     OneTooMany,
-    /// Writes a line into the log, and skips.
+    /// Writes a warning about itself into the log, and skips.
     Log(String),
+    /// Writes lines into the log.
+    Lines(Lines),
     /// Looks documents up by their ids: their bodies, null for each that does not exist.
     Get {
         table: String,
@@ -51,6 +53,40 @@ enum Request {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Lines {
+    level: Level,
+    message: String,
+    /// How many there are; one if it says nothing.
+    times: Option<u32>,
+    /// They are about no document.
+    #[serde(default)]
+    about_none: bool,
+    /// The outcome; a skip if it says nothing.
+    then: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl From<Level> for log::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Wish {
     Outcome(Outcome),
@@ -67,7 +103,7 @@ struct Body<'a> {
 pub fn obey(documents: Vec<types::Document>) -> Vec<WireOutcome> {
     let mut outcomes = Vec::new();
     let (mut too_few, mut too_many) = (false, false);
-    for document in &documents {
+    for (place, document) in (0..).zip(&documents) {
         let outcome = match wish(&document.body) {
             Ok(None) => Outcome::Skip("no wish".into()),
             Ok(Some(Wish::Outcome(outcome))) => outcome,
@@ -79,7 +115,7 @@ pub fn obey(documents: Vec<types::Document>) -> Vec<WireOutcome> {
                 too_many = true;
                 Outcome::Skip("one too many".into())
             }
-            Ok(Some(Wish::Request(request))) => grant(request),
+            Ok(Some(Wish::Request(request))) => grant(request, place),
             Err(error) => Outcome::Fail(Failure {
                 code: "no-script".into(),
                 message: error.to_string(),
@@ -109,7 +145,8 @@ fn wish(body: &str) -> serde_json::Result<Option<Wish>> {
     }
 }
 
-fn grant(request: Request) -> Outcome {
+/// What becomes of the document at this place of its batch.
+fn grant(request: Request, place: u32) -> Outcome {
     match request {
         Request::Trap => std::process::abort(),
         Request::Loop => loop {
@@ -125,8 +162,15 @@ fn grant(request: Request) -> Outcome {
         // Settled where the whole batch is seen.
         Request::OneTooFew | Request::OneTooMany => Outcome::Skip(String::new()),
         Request::Log(message) => {
-            log::emit(log::Level::Warn, &message);
+            log::emit(log::Level::Warn, &message, Some(place));
             Outcome::Skip("logged".into())
+        }
+        Request::Lines(lines) => {
+            let about = (!lines.about_none).then_some(place);
+            for _ in 0..lines.times.unwrap_or(1) {
+                log::emit(lines.level.into(), &lines.message, about);
+            }
+            lines.then.unwrap_or(Outcome::Skip("logged".into()))
         }
         Request::Get { table, ids } => match lookup::get_many(&table, &ids) {
             Ok(found) => answer(&array(found.into_iter().map(|document| {
