@@ -1,9 +1,13 @@
 //! The log: for people and for machines, with the plugin's own lines, each once and with its document.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Ran, scripted};
+use crate::common::{Lab, Ran, STORE, guest, scripted};
 
 const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
 const FAIL: &str = r#"{"do":{"fail":{"code":"asked","message":"as it\nwished","at":"/do"}}}"#;
@@ -321,4 +325,79 @@ fn a_line_counts_once_where_a_document_was_lost_to_another_writer() {
             ]
         );
     }
+}
+
+/// Documents that meet the filter of the filtered guest, and that it skips.
+fn skipped(count: usize) -> Lab {
+    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
+    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), r#"{"todo":"yes"}"#)));
+    lab.database()
+        .pragma_update(None, "journal_mode", "wal")
+        .unwrap();
+    lab
+}
+
+#[test]
+fn a_sweep_writes_nothing_where_nothing_counts() {
+    let lab = skipped(50);
+    let other = lab.database();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let run = [
+        "run",
+        guest("filtered"),
+        "--store",
+        STORE,
+        "--batch-size",
+        "10",
+    ];
+    let more = [
+        "--lock-timeout",
+        "60s",
+        "--max-lock",
+        "60s",
+        "--format",
+        "json",
+        "-vv",
+    ];
+    let mut running = lab.start(&[&run[..], &more].concat());
+    running.until_it_says("info: begins");
+    // Something changes while the run goes on, so that it goes over the table once more.
+    other
+        .execute_batch("INSERT INTO others VALUES ('o', '{}'); COMMIT")
+        .unwrap();
+    let ran = running.end(&lab);
+    assert_eq!(ran.report().adds_up().counts(), [50, 0, 50, 0, 0]);
+    // Once forward, and nothing more: the page behind the end and the whole sweep are passed over.
+    assert_eq!(beginning(&ran, "debug: batch committed").len(), 5);
+    assert_eq!(beginning(&ran, "debug: batch passed over").len(), 1 + 6);
+}
+
+#[test]
+fn a_sweep_beside_a_writer_counts_every_document_once() {
+    let lab = skipped(200);
+    let over = AtomicBool::new(false);
+    let report = thread::scope(|scope| {
+        scope.spawn(|| {
+            let database = lab.database();
+            for number in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let id = format!("t{:05}", number * 7 % 200);
+                database
+                    .execute(
+                        "UPDATE things SET doc = json_set(doc, '$.visits', ?1) WHERE _id = ?2",
+                        (number, id),
+                    )
+                    .unwrap();
+                // Else the host rarely gets its turn.
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let limits = ["--batch-size", "20", "--lock-timeout", "60s"];
+        let report = lab.report(guest("filtered"), &limits);
+        over.store(true, Ordering::Relaxed);
+        report
+    });
+    assert_eq!(report.adds_up().counts(), [200, 0, 200, 0, 0]);
 }

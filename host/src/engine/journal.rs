@@ -135,6 +135,11 @@ impl Journal {
         );
     }
 
+    /// Nothing of a batch had to be written.
+    pub fn passed_over(&self) {
+        debug!(target: RUN, "batch passed over: nothing in it is to be written");
+    }
+
     pub fn lost(&self, conflicts: u64, attempt: u32) {
         debug!(
             target: RUN,

@@ -38,6 +38,8 @@ pub(super) struct Runner<'a> {
     pub(super) began: Instant,
     pub(super) courtesy: Courtesy,
     pub(super) journal: Journal,
+    /// When the claim to the table was written down last.
+    pub(super) renewed: Instant,
     /// How long the last batch held the lock.
     pub(super) held: Duration,
     /// When the run's working time was last added up.
@@ -105,6 +107,7 @@ impl<'a> Runner<'a> {
             began: Instant::now(),
             courtesy: Courtesy::new(Instant::now()),
             journal,
+            renewed: Instant::now(),
             held: Duration::ZERO,
             counted_until: Instant::now(),
             handled: 0,
@@ -398,6 +401,7 @@ impl<'a> Runner<'a> {
         writer.save_run(&mut run)?;
         writer.commit()?;
         self.started.run = run;
+        self.renewed = Instant::now();
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
 use super::error::RunError;
+use super::intent::Intent;
 use super::journal::{Committed, Said};
 use super::observer::Observer;
 use super::runner::{Purpose, Runner};
@@ -15,7 +16,9 @@ use super::source::{Again, Batch, Lap, in_snapshot};
 use super::start::others;
 use super::transform::transform;
 use super::{ATTEMPTS, now};
-use crate::ledger::{Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState};
+use crate::ledger::{
+    Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, lease,
+};
 use crate::plugin::world::lock;
 use crate::plugin::{Level, LogLine};
 use crate::store::Writer;
@@ -50,6 +53,12 @@ impl Runner<'_> {
         mut batch: Batch,
         purpose: Purpose,
     ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
+        // A sweep moves no checkpoint, and neither does a page behind the table's end.
+        if (purpose == Purpose::Sweep || batch.last.is_none())
+            && let Some(request) = self.pass_over(writer, &batch)?
+        {
+            return Ok((request, None));
+        }
         let mut conflicts = 0;
         let mut attempt = 0;
         let last = batch.last.clone();
@@ -70,6 +79,12 @@ impl Runner<'_> {
                     self.written(lap, held, *written);
                     return Ok((request, cut));
                 }
+                Ok(Attempt::Nothing(request)) => {
+                    writer.rollback()?;
+                    self.started.run.counters.conflicts += conflicts;
+                    self.journal.passed_over();
+                    return Ok((request, None));
+                }
                 Ok(Attempt::Lost) => {
                     // What was lost is transformed again without the lock.
                     writer.rollback()?;
@@ -83,6 +98,33 @@ impl Runner<'_> {
                 }
             }
         }
+    }
+
+    /// Passes over a batch that moves no checkpoint without a transaction, where it is sure that nothing is to
+    /// be written: every document is skipped again, and nobody has written since it was read. What others ask
+    /// for is looked up all the same.
+    fn pass_over(
+        &self,
+        writer: &mut dyn Writer,
+        batch: &Batch,
+    ) -> Result<Option<Option<Request>>, RunError> {
+        let skipped = |intent: &Intent| matches!(intent, Intent::Skip(_));
+        let (Some(id), true) = (self.started.run.id, self.holds_claim()) else {
+            return Ok(None);
+        };
+        if !batch.intents.iter().all(skipped)
+            || !batch.unreadable.is_empty()
+            || writer.mark()? != batch.read
+        {
+            return Ok(None);
+        }
+        self.journal.passed_over();
+        Ok(Some(writer.request(id)?))
+    }
+
+    /// Whether this process has claimed the table, and need not renew its claim yet.
+    fn holds_claim(&self) -> bool {
+        self.started.run.lease.is_some() && self.renewed.elapsed() < lease::RENEWAL
     }
 
     /// Tries to write a batch within the transaction in hand.
@@ -143,6 +185,15 @@ impl Runner<'_> {
         let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
         let rippled = sink.has_rippled();
         let way_back = sink.into_undo().finish()?;
+        let counted = run.counters.total != self.started.run.counters.total;
+        if purpose == Purpose::Sweep
+            && !counted
+            && way_back.is_none()
+            && !rippled
+            && self.holds_claim()
+        {
+            return Ok(Attempt::Nothing(request));
+        }
         self.add_up(&mut run);
         writer.save_run(&mut run)?;
         if let Some(id) = run.id {
@@ -352,6 +403,7 @@ impl Runner<'_> {
         self.journal.failed(&written.failures);
         self.remember(written.run, written.failures);
         self.held = held;
+        self.renewed = Instant::now();
         let pace = &mut self.started.run.pace;
         let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
         pace.longest_lock = pace.longest_lock.max(milliseconds);
@@ -407,6 +459,8 @@ fn next_size(size: usize, held: Duration, most: Duration, limit: usize) -> usize
 enum Attempt {
     /// It may be committed.
     Written(Box<Written>),
+    /// There was nothing to write after all. This is what others ask for.
+    Nothing(Option<Request>),
     /// Some of it was lost to another writer.
     Lost,
 }
