@@ -1,7 +1,8 @@
 //! A host for data migrations that are WebAssembly components.
 //!
 //! The binary `host` is a thin shell around this library. [`engine`] runs migrations; it knows
-//! [`plugin`], [`store`] and [`ledger`] by what they offer, and nobody knows [`cli`].
+//! [`plugin`], [`store`] and [`ledger`] by what they offer, and nobody knows [`cli`]. What happens is told as
+//! events of `tracing` ([`engine::journal`]); whoever embeds the host subscribes to them, as the command line does.
 
 pub mod cli;
 pub mod config;
