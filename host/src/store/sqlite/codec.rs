@@ -134,6 +134,13 @@ fn id(layout: &Layout, row: &Row<'_>) -> Result<Result<String, Failure>> {
         return Ok(Ok(number.to_string()));
     }
     let shift = usize::from(layout.rowid.is_some());
+    // Most keys are one text, of which no more than the text is needed.
+    if let [index] = layout.table.key[..]
+        && let Some(position) = layout.reads.iter().position(|read| *read == index)
+        && let Ok(ValueRef::Text(text)) = row.get_ref(shift + position)
+    {
+        return Ok(Ok(String::from_utf8_lossy(text).into_owned()));
+    }
     let key = key_values(layout, row, shift).map_err(|error| sqlite_error(doing, error))?;
     Ok(key_text(&key))
 }

@@ -191,11 +191,9 @@ impl Reader for SqliteReader {
             let enough = match codec::decode(&self.connection, &layout, row, filter)? {
                 Decoded::Document(document) => {
                     bytes += document.body.len();
-                    page.last = Some(Checkpoint {
-                        place: document.place.clone(),
-                        id: document.id.clone(),
-                    });
                     page.documents.push(document);
+                    // It is the last by now, and tells its place when the page ends.
+                    page.last = None;
                     page.documents.len() + page.unreadable.len() >= budget.documents
                         || bytes >= budget.bytes
                 }
@@ -218,6 +216,13 @@ impl Reader for SqliteReader {
             if enough {
                 break;
             }
+        }
+        // What came behind the last document has told its place itself.
+        if let (None, Some(document)) = (&page.last, page.documents.last()) {
+            page.last = Some(Checkpoint {
+                place: document.place.clone(),
+                id: document.id.clone(),
+            });
         }
         Ok(page)
     }
