@@ -72,6 +72,7 @@ fn as_json(plugin: &Plugin) -> serde_json::Value {
         "writes": manifest.writes,
         "secrets": manifest.secrets,
         "allow": allows(plugin),
+        "revert": plugin.back().is_some(),
         "interface": plugin.interface,
         "imports": plugin.imports,
         "size": plugin.size,
@@ -116,6 +117,13 @@ fn as_text(plugin: &Plugin) -> String {
                 "nothing but its table".into()
             } else {
                 flags.join(" ")
+            },
+        ),
+        (
+            "taken back",
+            match plugin.back() {
+                Some(_) => "by the undo log, or by its own `revert`".into(),
+                None => "by the undo log".into(),
             },
         ),
         ("interface", plugin.interface.clone()),

@@ -100,13 +100,51 @@ impl Plugin {
     /// # Errors
     /// If the plugin traps, hits a limit or breaks its contract.
     pub fn transform(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
-        self.linked.transform(world, &self.limits, documents)
+        self.forth().call(world, documents)
+    }
+
+    /// The plugin's `transform`.
+    #[must_use]
+    pub fn forth(&self) -> Work<'_> {
+        Work {
+            plugin: self,
+            function: self.linked.transform(),
+        }
+    }
+
+    /// The plugin's own `revert`; None if it has none.
+    #[must_use]
+    pub fn back(&self) -> Option<Work<'_>> {
+        self.linked.revert().map(|function| Work {
+            plugin: self,
+            function,
+        })
     }
 
     /// What the plugin may use.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+}
+
+/// A function of a plugin that says what becomes of documents: `transform`, or the `revert` that it has.
+#[derive(Clone, Copy)]
+pub struct Work<'p> {
+    plugin: &'p Plugin,
+    function: v0_1::Function<'p>,
+}
+
+impl Work<'_> {
+    /// Calls it for a batch, each time in a fresh instance.
+    ///
+    /// # Errors
+    /// If the plugin traps, hits a limit or breaks its contract.
+    pub fn call(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
+        let Self { plugin, function } = *self;
+        plugin
+            .linked
+            .outcomes(function, world, &plugin.limits, documents)
     }
 }
 

@@ -29,8 +29,24 @@ mod bindings {
     });
 }
 
+/// What the world `reversible-migration` adds to the world `migration`: the shape of `revert` is checked by it.
+mod reversible {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package migration:host;
+            world reversible { export migration:plugin/revert@0.1.0; }
+        ",
+        world: "migration:host/reversible",
+        with: {
+            "migration:plugin/types@0.1.0": super::bindings::migration::plugin::types,
+        },
+    });
+}
+
 use bindings::MigrationPre;
 use bindings::migration::plugin::{context, log, lookup, types};
+use reversible::ReversiblePre;
 
 /// The version, as exports and imports spell it up to its last number.
 pub(super) const VERSION: &str = "0.1";
@@ -40,7 +56,13 @@ pub(super) struct Linked {
     engine: Engine,
     pre: MigrationPre<Guest>,
     transform: ComponentExportIndex,
+    /// None: it has none.
+    revert: Option<ComponentExportIndex>,
 }
+
+/// A function of a plugin that says what becomes of documents.
+#[derive(Clone, Copy)]
+pub(super) struct Function<'l>(&'l ComponentExportIndex);
 
 /// A document that a plugin is given. The bindings' own type would have to own its texts.
 #[derive(ComponentType, Lower)]
@@ -60,10 +82,18 @@ impl Linked {
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         wasi::link(&mut linker)?;
         let pre: InstancePre<Guest> = linker.instantiate_pre(component)?;
+        let revert = match component.get_export_index(None, interface("revert")) {
+            None => None,
+            Some(_) => {
+                ReversiblePre::new(pre.clone())?;
+                Some(export(component, "revert")?)
+            }
+        };
         Ok(Self {
             engine: engine.clone(),
             pre: MigrationPre::new(pre)?,
             transform: export(component, "transform")?,
+            revert,
         })
     }
 
@@ -78,9 +108,20 @@ impl Linked {
         Ok(manifest(called.value))
     }
 
-    /// Has documents transformed by a fresh instance.
-    pub fn transform(
+    /// The plugin's `transform`.
+    pub fn transform(&self) -> Function<'_> {
+        Function(&self.transform)
+    }
+
+    /// The plugin's own `revert`, if it has one.
+    pub fn revert(&self) -> Option<Function<'_>> {
+        self.revert.as_ref().map(Function)
+    }
+
+    /// Has one of its functions say what becomes of documents, in a fresh instance.
+    pub fn outcomes(
         &self,
+        function: Function<'_>,
         world: &World,
         limits: &Limits,
         documents: &[Document],
@@ -95,7 +136,7 @@ impl Linked {
         let called = self.call(world, limits, documents.len(), |plugin, store| {
             let call = plugin.get_typed_func::<(&[Lent<'_>],), (Vec<types::Outcome>,)>(
                 &mut *store,
-                &self.transform,
+                function.0,
             )?;
             Ok(call.call(store, (&batch,))?.0)
         })?;
@@ -148,11 +189,16 @@ impl Linked {
 
 /// Where a component keeps the function that has the same name as its interface.
 fn export(component: &Component, name: &str) -> wasmtime::Result<ComponentExportIndex> {
-    let interface = format!("{INTERFACE}{name}@{VERSION}.0");
+    let interface = interface(name);
     component
         .get_export_index(None, &interface)
         .and_then(|found| component.get_export_index(Some(&found), name))
         .ok_or_else(|| wasmtime::Error::msg(format!("it exports no `{interface}`")))
+}
+
+/// The name under which a component exports an interface.
+fn interface(name: &str) -> String {
+    format!("{INTERFACE}{name}@{VERSION}.0")
 }
 
 struct Called<T> {

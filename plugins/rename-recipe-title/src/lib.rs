@@ -1,4 +1,4 @@
-//! Copies `title` to `recipeTitle`, so that old and new code can run side by side.
+//! Copies `title` to `recipeTitle`, so that old and new code can run side by side; and the way back.
 
 use plugin_sdk::prelude::*;
 
@@ -21,7 +21,17 @@ impl Migration for RenameRecipeTitle {
     }
 }
 
-plugin_sdk::export!(RenameRecipeTitle);
+impl Revert for RenameRecipeTitle {
+    /// New code may have changed the title since, under its new name only: that one is kept.
+    fn revert(recipe: &Document, _: &Context) -> Result<Outcome, Failure> {
+        if !recipe.has("/recipeTitle")? {
+            return Ok(Outcome::skip("never copied"));
+        }
+        Ok(Edits::new().rename("/recipeTitle", "/title").into())
+    }
+}
+
+plugin_sdk::export_reversible!(RenameRecipeTitle);
 
 #[cfg(test)]
 mod tests {
@@ -45,5 +55,29 @@ mod tests {
             Some(r#"{"title":6.10,"recipeTitle":6.10}"#)
         );
         assert_eq!(Run::new().migrate::<RenameRecipeTitle>(&mut store).total, 0);
+    }
+
+    #[test]
+    fn the_way_back_keeps_the_title_that_new_code_has_written() {
+        let mut store = Store::new()
+            .with_raw(
+                "recipes",
+                "a",
+                r#"{"title":"old","recipeTitle":"new","n":1.0}"#,
+            )
+            .with_raw("recipes", "b", r#"{"title":6.10}"#)
+            .with_raw("recipes", "c", r#"{"recipeTitle":"since"}"#);
+        let report = Run::new().revert::<RenameRecipeTitle>(&mut store);
+        assert_eq!((report.total, report.updated, report.skipped), (3, 2, 1));
+        assert_eq!(
+            store.raw("recipes", "a"),
+            Some(r#"{"title":"new","n":1.0}"#)
+        );
+        assert_eq!(store.raw("recipes", "b"), Some(r#"{"title":6.10}"#));
+        assert_eq!(store.raw("recipes", "c"), Some(r#"{"title":"since"}"#));
+        assert_eq!(
+            Run::new().revert::<RenameRecipeTitle>(&mut store).updated,
+            0
+        );
     }
 }
