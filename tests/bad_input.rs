@@ -776,7 +776,7 @@ fn an_unknown_key_in_the_settings_file_is_named_with_its_line() {
       |
     4 | batchsize = 5
       | ^^^^^^^^^
-    unknown field `batchsize`, expected one of `batch-size`, `max-lock`, `workers`, `allow`
+    unknown field `batchsize`, expected one of `batch-size`, `max-lock`, `workers`, `keep-undo`, `allow`
     [exit status: 1]
     ");
     lab.write(

@@ -4,7 +4,9 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, STORE};
+use crate::common::{Lab, STORE, scripted};
+
+const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
 
 const UNDO: &[&str] = &["undo", "1", "--store", STORE, "--format", "json"];
 
@@ -138,6 +140,153 @@ fn a_run_whose_undo_log_was_forgotten_cannot_be_undone() {
     [exit status: 1]
     ");
     assert_eq!(lab.documents(), changed);
+}
+
+/// How many batches' undo logs each run has, by the runs' numbers.
+fn undo_logs(lab: &Lab) -> Vec<String> {
+    lab.column(
+        "SELECT run || ' ' || (SELECT count(*) FROM _host_undo AS undo WHERE undo.run = runs.run)
+         FROM _host_runs AS runs ORDER BY run",
+        &[],
+    )
+}
+
+#[test]
+fn undo_logs_are_forgotten_when_they_are_old_enough() {
+    let lab = Lab::with_things([("a", EDIT), ("b", EDIT), ("c", EDIT)]);
+    lab.report_scripted(&["--batch-size", "1"]);
+    lab.sql("UPDATE things SET doc = json_remove(doc, '$.n')");
+    lab.report_scripted(&[]);
+    lab.sql("UPDATE things SET doc = json_remove(doc, '$.n')");
+    // This one can be gone on with, and taken back as long as it can.
+    lab.report_scripted(&["--limit", "1"]);
+    assert_eq!(undo_logs(&lab), ["1 3", "2 1", "3 1"]);
+    let forget = |age: &str| lab.host(&["undo", "--forget", "--older-than", age, "--store", STORE]);
+    assert_snapshot!(forget("30d"), @"
+    ------- stderr -------
+    no undo log was old enough to be forgotten
+    [exit status: 0]
+    ");
+    assert_eq!(undo_logs(&lab), ["1 3", "2 1", "3 1"]);
+    // Run 2 ended just now, run 1 a day ago.
+    lab.sql("UPDATE _host_runs SET ended = ended - 86400000 WHERE run = 1");
+    assert_snapshot!(forget("23h"), @"
+    ------- stderr -------
+    forgot how to undo run 1 (3 batches of its undo log)
+    [exit status: 0]
+    ");
+    assert_eq!(undo_logs(&lab), ["1 0", "2 1", "3 1"]);
+    assert_snapshot!(forget("0s"), @"
+    ------- stderr -------
+    forgot how to undo run 2 (1 batch of its undo log)
+    [exit status: 0]
+    ");
+    assert_eq!(undo_logs(&lab), ["1 0", "2 0", "3 1"]);
+    for run in ["1", "2"] {
+        let ran = lab.host(&["undo", run, "--store", STORE]);
+        assert!(ran.stderr().contains("its undo log was forgotten"), "{ran}");
+    }
+    lab.host(&["undo", "3", "--store", STORE]).success();
+}
+
+#[test]
+fn a_run_frees_old_undo_logs_where_it_is_told_how_old() {
+    let lab = Lab::with_things([("a", EDIT)]);
+    let again = |variables: &[(&str, &str)], more: &[&str]| {
+        lab.sql("UPDATE things SET doc = json_remove(doc, '$.n')");
+        lab.sql("UPDATE _host_runs SET ended = ended - 86400000");
+        lab.host_with(variables, &scripted(more)).success()
+    };
+    lab.report_scripted(&[]);
+    again(&[], &[]);
+    again(&[], &["--keep-undo", "30d"]);
+    assert_eq!(undo_logs(&lab), ["1 1", "2 1", "3 1"]);
+    let dry = again(&[], &["--keep-undo", "36h", "--dry-run"]);
+    assert_eq!(undo_logs(&lab), ["1 1", "2 1", "3 1"], "{dry}");
+    let told = again(&[], &["--keep-undo", "36h"]);
+    assert_snapshot!(told, @"
+    scripted over `things`: run 4 finished in [TIME] s
+               1 met the filter
+               1 updated
+               0 failed
+    ------- stderr -------
+    forgot how to undo runs 1, 2, 3 (3 batches of their undo logs), older than 1day 12h
+    [exit status: 0]
+    ");
+    assert_eq!(undo_logs(&lab), ["1 0", "2 0", "3 0", "4 1"]);
+    again(&[("HOST_KEEP_UNDO", "12h")], &[]);
+    assert_eq!(undo_logs(&lab)[3..], ["4 0", "5 1"]);
+    lab.write("host.toml", "[run]\nkeep-undo = \"12h\"\n");
+    again(&[], &[]);
+    assert_eq!(undo_logs(&lab)[4..], ["5 0", "6 1"]);
+    again(&[], &["--keep-undo", "30d"]);
+    assert_eq!(undo_logs(&lab)[5..], ["6 1", "7 1"]);
+}
+
+#[test]
+fn a_run_whose_undo_log_was_forgotten_by_half_is_not_undone_by_half() {
+    let ids: Vec<_> = (0..40).map(|number| format!("t{number:02}")).collect();
+    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), EDIT)));
+    lab.report_scripted(&["--batch-size", "1"]);
+    // Killing a process meets the moment between two transactions by luck only.
+    lab.sql(
+        "CREATE TRIGGER refused BEFORE DELETE ON _host_undo WHEN old.number = 30
+         BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    );
+    let forget = || lab.host(&["undo", "1", "--store", STORE, "--forget"]);
+    assert_eq!(forget().status(), 1);
+    let left: u64 = lab
+        .value("SELECT count(*) FROM _host_undo")
+        .parse()
+        .unwrap();
+    assert!(0 < left && left < 40, "{left}");
+    let before = lab.documents();
+    let ran = lab.host(UNDO);
+    assert!(ran.stderr().contains("its undo log was forgotten"), "{ran}");
+    assert_eq!(lab.documents(), before);
+    lab.sql("DROP TRIGGER refused");
+    forget().success();
+    assert_eq!(undo_logs(&lab), ["1 0"]);
+}
+
+#[test]
+fn what_is_half_undone_or_worked_on_keeps_its_undo_log() {
+    let lab = Lab::with_things([("a", EDIT), ("b", EDIT)]);
+    lab.report_scripted(&["--batch-size", "1"]);
+    lab.sql("UPDATE _host_runs SET state = 'undoing'");
+    let forget = || lab.host(&["undo", "1", "--store", STORE, "--forget"]);
+    assert_snapshot!(forget(), @"
+    ------- stderr -------
+    error: run 1 is being undone, and is not undone yet
+    hint: finish that first: host undo 1
+    [exit status: 1]
+    ");
+    lab.host(&["undo", "--forget", "--older-than", "0s", "--store", STORE])
+        .success();
+    assert_eq!(undo_logs(&lab), ["1 2"]);
+    lab.sql(
+        r#"UPDATE _host_runs SET state = 'running', lease = '{"holder":{"machine":"elsewhere","process":1,"since":1},"until":9000000000000}'"#,
+    );
+    assert_snapshot!(forget(), @"
+    ------- stderr -------
+    error: run 1 of `scripted` is working on table `things` (process 1 on elsewhere)
+    hint: wait for it with --wait, look at it with `host show`, or end it with `host cancel`
+    [exit status: 1]
+    ");
+    assert_eq!(undo_logs(&lab), ["1 2"]);
+}
+
+#[test]
+fn forgetting_wants_a_run_or_an_age() {
+    let lab = Lab::with_things([]);
+    for wrong in [
+        &["undo", "--forget"][..],
+        &["undo", "--older-than", "30d"],
+        &["undo", "1", "--forget", "--older-than", "30d"],
+    ] {
+        let ran = lab.host(&[wrong, &["--store", STORE]].concat());
+        assert_eq!(ran.status(), 2, "{ran}");
+    }
 }
 
 /// A step of a document's life: what the migration does with it, and what the application does afterwards.

@@ -98,6 +98,9 @@ pub struct RunSettings {
     pub max_lock: Option<Duration>,
     /// Threads that run the plugin. Default: one less than the machine has cores.
     pub workers: Option<usize>,
+    /// How long the undo logs of other runs are kept after their end, such as `30d`. Default: for ever.
+    #[serde(with = "humantime_serde::option")]
+    pub keep_undo: Option<Duration>,
     /// What plugins are let do beyond their own table: `read:TABLE`, `write:TABLE`, `secret:NAME`.
     pub allow: Vec<String>,
 }

@@ -3,19 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::cache::CacheArguments;
 use super::limits::LimitArguments;
+use super::logs;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
 use super::show::count;
 use super::summary::summary;
 use super::tables::Format;
+use super::undo::in_words;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
+use crate::engine::forget::forget_older;
 use crate::engine::{self, Grant, Job, RunError};
 use crate::ledger::RunState;
 use crate::plugin::Plugin;
+use crate::store::Store;
 
 /// What the names of environment variables begin with that hold secrets.
 const SECRET_VARIABLE: &str = "HOST_SECRET_";
@@ -69,6 +74,10 @@ pub(super) struct Arguments {
     /// Waits while another process works on the table, instead of refusing
     #[arg(long)]
     wait: bool,
+
+    /// Frees the undo logs of runs that ended longer ago, such as 30d, once this one is done [default: never]
+    #[arg(long, value_name = "TIME", env = "HOST_KEEP_UNDO", value_parser = humantime::parse_duration)]
+    keep_undo: Option<Duration>,
 
     #[command(flatten)]
     pace: PaceArguments,
@@ -148,11 +157,29 @@ impl Arguments {
                 stdout.write_all(summary(&report).as_bytes())?;
             }
         }
+        if let (Some(age), false) = (self.keep_undo.or(file.run.keep_undo), self.dry_run) {
+            free_old(store.as_ref(), age);
+        }
         Ok(match report.state {
             RunState::Interrupted | RunState::Cancelled => Ending::Interrupted,
             _ if report.counters.failed > 0 => Ending::SomeFailed,
             _ => Ending::Done,
         })
+    }
+}
+
+/// Frees old undo logs. The run itself is done: if this fails, the next one does it.
+fn free_old(store: &dyn Store, age: Duration) {
+    match forget_older(store, age) {
+        Ok(forgotten) if forgotten.is_empty() => {}
+        Ok(forgotten) => logs::say(&format!(
+            "{}, older than {}",
+            in_words(&forgotten),
+            humantime::format_duration(age)
+        )),
+        Err(error) => {
+            tracing::warn!(%error, "old undo logs could not be freed; the next run tries again")
+        }
     }
 }
 

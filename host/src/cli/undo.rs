@@ -1,14 +1,17 @@
 //! `host undo`: takes a run back.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use super::logs;
 use super::show::{count, counted, safe};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
-use crate::engine::undo::{UndoReport, forget, undo};
+use crate::engine::forget::{Forgotten, forget, forget_older};
+use crate::engine::undo::{UndoReport, undo};
 use crate::ledger::{RunId, RunState};
+use crate::store::Store;
 
 /// Takes a run back, newest batch first. What was changed since is left alone, and reported.
 ///
@@ -17,60 +20,95 @@ use crate::ledger::{RunId, RunState};
 #[command(
     before_help = "Examples:
   host undo 7 --store sqlite:app.db
-  host undo 7 --store sqlite:app.db --forget    keep what run 7 did, and free its undo log",
+  host undo 7 --store sqlite:app.db --forget    keep what run 7 did, and free its undo log
+  host undo --forget --older-than 30d --store sqlite:app.db",
     help_template = HELP
 )]
 pub(super) struct Arguments {
     /// The run's number
-    run: i64,
+    #[arg(required_unless_present = "older_than")]
+    run: Option<i64>,
 
     #[command(flatten)]
     store: StoreArguments,
+
+    /// How to show the report
+    #[arg(long, value_enum, default_value_t, env = "HOST_FORMAT")]
+    format: Format,
 
     /// Takes nothing back: frees the undo log, after which the run cannot be undone
     #[arg(long)]
     forget: bool,
 
-    /// How to show the report
-    #[arg(long, value_enum, default_value_t, env = "HOST_FORMAT")]
-    format: Format,
+    /// With --forget: of all runs that ended longer ago, such as 30d
+    #[arg(long, value_name = "TIME", requires = "forget", conflicts_with = "run", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
 }
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
         let store = self.store.open(file, Missing::Refuse)?;
-        let run = RunId(self.run);
-        if self.forget {
-            let batches = forget(store.as_ref(), run)?;
-            logs::say(&format!(
-                "forgot how to undo run {run} ({} of its undo log)",
-                if batches == 1 {
-                    "1 batch".into()
-                } else {
-                    format!("{} batches", count(batches))
-                }
-            ));
-            return Ok(Ending::Done);
-        }
-        let stop = stop_on_signals()?;
-        let report = undo(store.as_ref(), run, &stop, |_| {})?;
-        let mut stdout = io::stdout().lock();
-        match self.format {
-            Format::Json => {
-                serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
-                writeln!(stdout)?;
+        match (self.run.map(RunId), self.older_than) {
+            (None, Some(age)) => {
+                let forgotten = forget_older(store.as_ref(), age)?;
+                logs::say(&in_words(&forgotten));
+                Ok(Ending::Done)
             }
-            Format::Text => write!(stdout, "{}", in_words(&report))?,
+            (Some(run), _) if self.forget => {
+                let forgotten = forget(store.as_ref(), run)?;
+                logs::say(&in_words(&[forgotten]));
+                Ok(Ending::Done)
+            }
+            (Some(run), _) => by_log(store.as_ref(), run, self.format),
+            (None, None) => Err(CommandError::usage("no run was named")),
         }
-        Ok(match report.state {
-            RunState::Undone if report.left_alone > 0 => Ending::SomeFailed,
-            RunState::Undone => Ending::Done,
-            _ => Ending::Interrupted,
-        })
     }
 }
 
-fn in_words(report: &UndoReport) -> String {
+/// Takes a run back by its undo log.
+fn by_log(store: &dyn Store, run: RunId, format: Format) -> Result<Ending, CommandError> {
+    let stop = stop_on_signals()?;
+    let report = undo(store, run, &stop, |_| {})?;
+    let mut stdout = io::stdout().lock();
+    match format {
+        Format::Json => {
+            serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
+            writeln!(stdout)?;
+        }
+        Format::Text => write!(stdout, "{}", undone(&report))?,
+    }
+    Ok(match report.state {
+        RunState::Undone if report.left_alone > 0 => Ending::SomeFailed,
+        RunState::Undone => Ending::Done,
+        _ => Ending::Interrupted,
+    })
+}
+
+/// Which undo logs were freed.
+pub(super) fn in_words(forgotten: &[Forgotten]) -> String {
+    let batches = |number: u64| match number {
+        1 => "1 batch".into(),
+        number => format!("{} batches", count(number)),
+    };
+    match forgotten {
+        [] => "no undo log was old enough to be forgotten".into(),
+        [one] => format!(
+            "forgot how to undo run {} ({} of its undo log)",
+            one.run,
+            batches(one.batches)
+        ),
+        several => {
+            let runs: Vec<_> = several.iter().map(|one| one.run.to_string()).collect();
+            format!(
+                "forgot how to undo runs {} ({} of their undo logs)",
+                runs.join(", "),
+                batches(several.iter().map(|one| one.batches).sum())
+            )
+        }
+    }
+}
+
+fn undone(report: &UndoReport) -> String {
     let mut text = format!(
         "run {} {}: {} taken back\n",
         report.run,

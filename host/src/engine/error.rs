@@ -75,8 +75,8 @@ pub enum RunError {
     /// The undo log cannot be written, or read.
     #[error(transparent)]
     Undo(#[from] BadLog),
-    /// An earlier run of the migration is half undone.
-    #[error("run {run} of the same migration is being undone, and is not undone yet")]
+    /// The run is half undone.
+    #[error("run {run} is being undone, and is not undone yet")]
     Undoing {
         /// The run.
         run: RunId,

@@ -23,6 +23,7 @@ mod apply;
 mod between;
 mod courtesy;
 pub mod error;
+pub mod forget;
 pub mod grants;
 mod intent;
 pub mod journal;

@@ -91,6 +91,7 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
             ended: None,
             lease: None,
             pace: Default::default(),
+            undo_forgotten: false,
         },
     };
     for point in [&mut run.checkpoint, &mut run.until].into_iter().flatten() {
@@ -179,21 +180,19 @@ fn wait_for_others(job: &Job<'_>, writer: &mut dyn Writer, table: &Table) -> Res
 
 /// The other process that works on a table, as the error that it is.
 pub(super) fn others(writer: &mut dyn Writer, table: &str) -> Result<Option<RunError>, StoreError> {
-    let now = now();
-    for run in writer.claimed(table)? {
-        if let (Some(lease), Some(id)) = (run.lease, run.id)
-            && lease.holds_against_this(now)
-        {
-            return Ok(Some(RunError::Busy {
-                run: id,
-                migration: run.migration,
-                table: table.into(),
-                machine: lease.holder.machine,
-                process: lease.holder.process,
-            }));
-        }
-    }
-    Ok(None)
+    Ok(writer.claimed(table)?.iter().find_map(busy))
+}
+
+/// The other process that works on a run, as the error that it is.
+pub(super) fn busy(run: &Run) -> Option<RunError> {
+    let lease = run.lease.as_ref()?;
+    lease.holds_against_this(now()).then_some(RunError::Busy {
+        run: run.id?,
+        migration: run.migration.clone(),
+        table: run.table.clone(),
+        machine: lease.holder.machine.clone(),
+        process: lease.holder.process,
+    })
 }
 
 /// The earlier run that this one goes on with; None where it begins anew.

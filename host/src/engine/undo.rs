@@ -57,15 +57,11 @@ pub fn undo(
                 why: "it was undone already".into(),
             });
         }
-        _ if writer.newest_undo(run)?.is_none() && record.state != RunState::Undoing => {
-            let changed =
-                record.counters.updated + record.counters.deleted + record.counters.inserted;
-            if changed > 0 {
-                return Err(RunError::NotUndoable {
-                    run,
-                    why: "its undo log was forgotten".into(),
-                });
-            }
+        _ if record.undo_forgotten => {
+            return Err(RunError::NotUndoable {
+                run,
+                why: "its undo log was forgotten".into(),
+            });
         }
         _ => {}
     }
@@ -245,19 +241,4 @@ fn change_back(
             "another document has its key now, and is left as it is",
         )),
     }
-}
-
-/// Forgets a run's undo log, and returns how many batches it could have taken back.
-///
-/// # Errors
-/// If there is no such run, or the store fails.
-pub fn forget(store: &dyn Store, run: RunId) -> Result<u64, RunError> {
-    let mut writer = store.writer()?;
-    if writer.run(run)?.is_none() {
-        return Err(RunError::NoRun(run));
-    }
-    writer.begin()?;
-    let forgotten = writer.forget_undo(run)?;
-    writer.commit()?;
-    Ok(forgotten)
 }

@@ -200,7 +200,7 @@ impl Runner<'_> {
             for failure in &failures {
                 writer.quarantine(id, failure)?;
             }
-            if let Some(log) = &way_back {
+            if let Some(log) = way_back.as_ref().filter(|_| !run.undo_forgotten) {
                 writer.save_undo(id, log)?;
             }
         }

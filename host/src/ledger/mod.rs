@@ -66,6 +66,8 @@ pub struct Run {
     pub lease: Option<Lease>,
     /// How it goes.
     pub pace: Pace,
+    /// Its undo log was freed: it cannot be undone, and keeps none.
+    pub undo_forgotten: bool,
 }
 
 /// A process's claim to a table: nobody else migrates it meanwhile.
@@ -357,11 +359,12 @@ pub trait Ledger {
     /// If the store cannot be written.
     fn drop_undo(&mut self, number: i64) -> Result<()>;
 
-    /// Forgets a run's undo log, within the transaction in hand; returns how many parts it had.
+    /// Forgets parts of a run's undo log, so many at the most, within the transaction in hand; returns how
+    /// many there were to forget.
     ///
     /// # Errors
     /// If the store cannot be written.
-    fn forget_undo(&mut self, run: RunId) -> Result<u64>;
+    fn forget_undo(&mut self, run: RunId, most: usize) -> Result<u64>;
 
     /// How many bytes a run's undo log takes.
     ///

@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "ended" INTEGER,
     "lease" TEXT,
     "pace" TEXT NOT NULL,
-    "request" TEXT
+    "request" TEXT,
+    "undo_forgotten" INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS main."_host_runs_claimed" ON "_host_runs" ("table") WHERE "lease" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main."_host_runs_by_migration" ON "_host_runs" ("migration", "table");
@@ -156,6 +157,7 @@ struct Stored {
     ended: Option<i64>,
     lease: Option<String>,
     pace: String,
+    undo_forgotten: bool,
 }
 
 impl Stored {
@@ -175,6 +177,7 @@ impl Stored {
             ended: row.get("ended")?,
             lease: row.get("lease")?,
             pace: row.get("pace")?,
+            undo_forgotten: row.get("undo_forgotten")?,
         })
     }
 
@@ -202,6 +205,7 @@ impl Stored {
             ended: self.ended.map(|at| u64::try_from(at).unwrap_or_default()),
             lease: self.lease.as_deref().map(parse).transpose()?,
             pace: parse::<Pace>(&self.pace)?,
+            undo_forgotten: self.undo_forgotten,
         })
     }
 }
@@ -230,8 +234,8 @@ impl Ledger for SqliteWriter {
                 .connection
                 .prepare_cached(
                     r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "state" = :state, "checkpoint" = :checkpoint,
-                        "until" = :until, "counters" = :counters, "ended" = :ended, "lease" = :lease, "pace" = :pace
-                        WHERE "run" = :run"#,
+                        "until" = :until, "counters" = :counters, "ended" = :ended, "lease" = :lease, "pace" = :pace,
+                        "undo_forgotten" = :undo_forgotten WHERE "run" = :run"#,
                 )
                 .and_then(|mut statement| {
                     statement.execute(named_params! {
@@ -243,6 +247,7 @@ impl Ledger for SqliteWriter {
                         ":ended": ended,
                         ":lease": lease,
                         ":pace": pace,
+                        ":undo_forgotten": run.undo_forgotten,
                         ":run": id,
                     })
                 })
@@ -255,9 +260,9 @@ impl Ledger for SqliteWriter {
             .connection
             .query_row(
                 r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
-                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace")
+                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "undo_forgotten")
                     VALUES (:migration, :table, :plugin, :parameters, :now, :state,
-                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace) RETURNING "run""#,
+                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :undo_forgotten) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
                     ":table": run.table,
@@ -272,6 +277,7 @@ impl Ledger for SqliteWriter {
                     ":ended": ended,
                     ":lease": lease,
                     ":pace": pace,
+                    ":undo_forgotten": run.undo_forgotten,
                 },
                 |row| row.get(0),
             )
@@ -395,9 +401,15 @@ impl Ledger for SqliteWriter {
             .map_err(|error| sqlite_error(WRITING, error))
     }
 
-    fn forget_undo(&mut self, run: RunId) -> Result<u64> {
+    fn forget_undo(&mut self, run: RunId, most: usize) -> Result<u64> {
         self.connection
-            .execute(r#"DELETE FROM main."_host_undo" WHERE "run" = ?1"#, [run.0])
+            .prepare_cached(
+                r#"DELETE FROM main."_host_undo" WHERE "number" IN
+                    (SELECT "number" FROM main."_host_undo" WHERE "run" = ?1 LIMIT ?2)"#,
+            )
+            .and_then(|mut statement| {
+                statement.execute((run.0, i64::try_from(most).unwrap_or(i64::MAX)))
+            })
             .map(|count| count as u64)
             .map_err(|error| sqlite_error(WRITING, error))
     }
