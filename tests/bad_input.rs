@@ -427,7 +427,7 @@ fn an_edit_whose_value_is_no_json() {
                1 failed
     First failures:
       things a: the value to set at `/m` is not valid JSON: key must be a string at line 1 column 2 (invalid-value at /m)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -442,7 +442,7 @@ fn a_replacement_that_is_no_json() {
                1 failed
     First failures:
       things a: the new body is not valid JSON: invalid number at line 1 column 7 (invalid-value)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -484,7 +484,7 @@ fn edits_whose_pointer_does_not_resolve() {
       things d: `no-slash` is no JSON Pointer: it must be empty or begin with `/`, and `~` stand only in `~0` and `~1` (invalid-edit at no-slash)
       things e: `/list/7` does not resolve: the document has no value there (invalid-edit at /list/7)
       things f: `/n/deeper` does not resolve: there is no object or array to hold it (invalid-edit at /n/deeper)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -502,7 +502,7 @@ fn a_body_that_is_no_object_where_rows_need_one() {
                1 failed
     First failures:
       things 1: the document of a row table is an object with a field for each column (not-a-row)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -523,7 +523,7 @@ fn a_row_table_without_the_column() {
       things 1: table `things` has no column `nick` (unknown-column at /nick)
       things 2: `name` is a column of a row table and cannot be removed; set it to null (cannot-remove-column at /name)
       things 3: table `others` has no column `nick` (unknown-column at /nick)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -554,7 +554,7 @@ fn a_duplicate_insert() {
       things a: the database refuses it: UNIQUE constraint failed: others._id (duplicate-id)
       things b: the database refuses it: UNIQUE constraint failed: things._id (duplicate-id)
       things c: the database refuses it: UNIQUE constraint failed: others._id (duplicate-id)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -589,7 +589,7 @@ fn changes_of_documents_that_do_not_exist() {
       things b: table `others` has no document `nobody` to change (unknown-document)
       things c: table `others` has no document `nobody` to change (unknown-document)
       things d: an earlier change of the same outcome deleted the document (deleted-document)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -607,7 +607,7 @@ fn a_change_of_the_documents_key() {
                1 failed
     First failures:
       things a: `_id` is the document's key, and a key never changes; move a document by an insert and a delete (key-changed at /_id)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
     let lab = Lab::with_table("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, do TEXT);
@@ -619,7 +619,7 @@ fn a_change_of_the_documents_key() {
                1 failed
     First failures:
       things 1: `id` is the document's key, and a key never changes; move a document by an insert and a delete (key-changed at /id)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -657,7 +657,7 @@ fn tables_that_were_not_declared_do_not_exist_for_the_plugin() {
       things b: private (lookup-not-granted)
       things c: no-such-table (lookup-not-granted)
       things d: the migration does not declare that it writes table `_host_runs` (not-granted)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }

@@ -16,6 +16,7 @@ mod logs;
 mod pushdown;
 mod readme;
 mod real_data;
+mod retry;
 mod runs;
 mod scaffold;
 mod scenarios;

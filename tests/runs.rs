@@ -171,7 +171,7 @@ fn a_run_is_shown_to_a_person() {
     First failures:
       things fail: as it wished (asked at /do)
       things refused: `/nowhere` does not resolve: the document has no value there (invalid-edit at /nowhere)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
 }
@@ -696,20 +696,9 @@ fn no_update_of_a_concurrent_writer_is_lost() {
     }
 }
 
-/// Starts a run of the scripted guest and changes the database when the run has transformed its only batch, and
-/// before it writes it: the lock lets it do no more than that, and its warning about a lookup tells that it has.
+/// Changes the database while the scripted guest runs, between reading and writing.
 fn changed_meanwhile(lab: &Lab, change: &str) -> Report {
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
-    let other = lab.database();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut running = lab.start(&scripted(&["--lock-timeout", "60s", "--format", "json"]));
-    running.until_it_says("warning: each lookup in `facts` goes over the whole table");
-    other.execute_batch(change).unwrap();
-    other.execute_batch("COMMIT").unwrap();
-    let ran = running.end(lab);
-    ran.report()
+    lab.changed_meanwhile(&scripted(&[]), change).report()
 }
 
 /// A document that asks for the first fact whose `n` is 1.

@@ -224,7 +224,7 @@ fn a1_a_person_is_shown_the_failures_and_what_to_do_next() {
       participants p04: Participant p04: No Primary site (no-primary-site)
       participants p09: Participant p09: No Primary site (no-primary-site)
       participants p14: Participant p14: No Primary site (no-primary-site)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
     assert_snapshot!(lab.run(plugin("link-primary-sites"), &["--allow", "read:sites"]), @"
@@ -236,7 +236,7 @@ fn a1_a_person_is_shown_the_failures_and_what_to_do_next() {
       participants p04: Participant p04: No Primary site (no-primary-site)
       participants p09: Participant p09: No Primary site (no-primary-site)
       participants p14: Participant p14: No Primary site (no-primary-site)
-    The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 2` tries them again.
     [exit status: 3]
     ");
 }

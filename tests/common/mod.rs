@@ -260,6 +260,23 @@ impl Lab {
         Running { child, said: None }
     }
 
+    /// Starts a command and changes the database when its plugin has worked on its only batch, and before that
+    /// is written: the lock lets it do no more than that, and a warning about a lookup in `facts`, which a
+    /// document must ask for, tells that it has.
+    pub fn changed_meanwhile(&self, arguments: &[&str], change: &str) -> Ran {
+        self.database()
+            .pragma_update(None, "journal_mode", "wal")
+            .unwrap();
+        let other = self.database();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let report = ["--lock-timeout", "60s", "--format", "json"];
+        let mut running = self.start(&[arguments, &report].concat());
+        running.until_it_says("warning: each lookup in `facts` goes over the whole table");
+        other.execute_batch(change).unwrap();
+        other.execute_batch("COMMIT").unwrap();
+        running.end(self)
+    }
+
     /// Runs a plugin over the lab's store.
     pub fn run(&self, plugin: &str, more: &[&str]) -> Ran {
         self.host(&[&["run", plugin, "--store", STORE], more].concat())

@@ -196,7 +196,10 @@ impl From<RunError> for CommandError {
             RunError::Lost | RunError::Undo(_) => made,
             RunError::Undoing { run } => made.hint(format!("finish that first: host undo {run}")),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
-            RunError::NotUndoable { .. } => made,
+            RunError::NotUndoable { .. } | RunError::NotRetryable { .. } => made,
+            RunError::OtherMigration { .. } => {
+                made.hint("give the plugin of the run's migration, or a mended one of the same name")
+            }
             RunError::Unfinished { .. } => made.hint(
                 "go on with the same plugin and parameters, or begin anew with --restart; what the unfinished run changed stays changed",
             ),

@@ -15,12 +15,14 @@ mod error;
 mod export;
 mod import;
 mod inspect;
+mod job;
 mod limits;
 mod logs;
 mod new;
 mod pace;
 mod progress;
 mod quarantine;
+mod retry;
 mod run;
 mod runs;
 mod screen;
@@ -110,7 +112,8 @@ enum Command {
     /// Ends a run for good after the batch in hand
     Cancel(steer::Arguments),
     Quarantine(quarantine::Arguments),
-    Undo(undo::Arguments),
+    Retry(Box<retry::Arguments>),
+    Undo(Box<undo::Arguments>),
     Tables(tables::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
@@ -195,6 +198,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
         Command::Resume(arguments) => arguments.run(&file?, None)?,
         Command::Cancel(arguments) => arguments.run(&file?, Some(Request::Cancel))?,
         Command::Quarantine(arguments) => arguments.run(&file?)?,
+        Command::Retry(arguments) => arguments.run(&file?)?,
         Command::Undo(arguments) => arguments.run(&file?)?,
         Command::Tables(arguments) => arguments.run(&file?)?,
         Command::Import(arguments) => arguments.run(&file?)?,

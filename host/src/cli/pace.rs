@@ -6,18 +6,23 @@ use std::time::Duration;
 use crate::config::RunSettings;
 use crate::engine::{Failures, Pace, Sample};
 
+/// Which part of a table a run does.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "How it goes")]
+pub(super) struct PartArguments {
+    /// Ends after so many documents; the next run goes on behind them
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
+    /// Does only a fixed part of the documents, such as 1%; the next run does the rest
+    #[arg(long, value_name = "PERCENT", conflicts_with = "limit")]
+    pub sample: Option<Sample>,
+}
+
 /// How a run goes.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "How it goes")]
 pub(super) struct PaceArguments {
-    /// Ends after so many documents; the next run goes on behind them
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-
-    /// Does only a fixed part of the documents, such as 1%; the next run does the rest
-    #[arg(long, value_name = "PERCENT", conflicts_with = "limit")]
-    sample: Option<Sample>,
-
     /// Documents in one transaction, at the most [default: 3000]
     #[arg(long, value_name = "N", env = "HOST_BATCH_SIZE", value_parser = at_least_one)]
     batch_size: Option<usize>,
@@ -107,8 +112,8 @@ impl PaceArguments {
                 .unwrap_or(default.batch_size),
             max_lock: self.max_lock.or(file.max_lock).unwrap_or(default.max_lock),
             workers: self.workers.or(file.workers).unwrap_or(default.workers),
-            limit: self.limit,
-            sample: self.sample,
+            limit: default.limit,
+            sample: default.sample,
             rate: self.rate,
             pause: self.pause.unwrap_or(default.pause),
             failures: match (self.max_failures, self.on_error) {

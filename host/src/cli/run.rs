@@ -1,29 +1,22 @@
 //! `host run`: a migration over a table.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write as _};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cache::CacheArguments;
+use super::job::{GrantArguments, carry_out, secret};
 use super::limits::LimitArguments;
 use super::logs;
-use super::pace::PaceArguments;
-use super::progress::Watcher;
-use super::show::count;
-use super::summary::summary;
+use super::pace::{PaceArguments, PartArguments};
 use super::tables::Format;
 use super::undo::in_words;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
 use crate::engine::forget::forget_older;
-use crate::engine::{self, Grant, Job, RunError};
-use crate::ledger::RunState;
+use crate::engine::{Job, Migrate, Pace, Task};
 use crate::plugin::Plugin;
 use crate::store::Store;
-
-/// What the names of environment variables begin with that hold secrets.
-const SECRET_VARIABLE: &str = "HOST_SECRET_";
 
 /// Runs a migration over its table.
 ///
@@ -54,14 +47,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     param: Vec<(String, String)>,
 
-    /// Lets the plugin read another table, write one, or see a secret, which HOST_SECRET_NAME holds
-    #[arg(
-        long,
-        value_name = "read:TABLE|write:TABLE|secret:NAME",
-        env = "HOST_ALLOW",
-        value_delimiter = ','
-    )]
-    allow: Vec<Grant>,
+    #[command(flatten)]
+    grants: GrantArguments,
 
     /// Goes over the whole table and writes nothing
     #[arg(long)]
@@ -78,6 +65,9 @@ pub(super) struct Arguments {
     /// Frees the undo logs of runs that ended longer ago, such as 30d, once this one is done [default: never]
     #[arg(long, value_name = "TIME", env = "HOST_KEEP_UNDO", value_parser = humantime::parse_duration)]
     keep_undo: Option<Duration>,
+
+    #[command(flatten)]
+    part: PartArguments,
 
     #[command(flatten)]
     pace: PaceArguments,
@@ -118,8 +108,7 @@ impl Arguments {
                 )));
             }
         }
-        let granted = granted(self.allow, &file.run.allow)?;
-        let pace = self.pace.pace(&file.run);
+        let granted = self.grants.granted(&file.run.allow)?;
         let cache = self.cache.cache(file);
         let plugin = Plugin::load(&self.plugin, &self.limits.limits(), cache.as_ref())?;
         let store = self.store.open(file, Missing::Refuse)?;
@@ -127,44 +116,27 @@ impl Arguments {
         let job = Job {
             store: store.as_ref(),
             plugin: &plugin,
-            table: self.table,
+            task: Task::Migrate(Migrate {
+                table: self.table,
+                parameters,
+                restart: self.restart,
+            }),
             granted,
-            parameters,
             secrets: &secret,
             dry_run: self.dry_run,
-            restart: self.restart,
             wait: self.wait,
-            pace,
+            pace: Pace {
+                limit: self.part.limit,
+                sample: self.part.sample,
+                ..self.pace.pace(&file.run)
+            },
             stop: &stop,
         };
-        let mut watcher = Watcher::new();
-        let report = engine::run(&job, &mut watcher);
-        let (changes, more_changes) = watcher.finish();
-        let report = report?;
-        let mut stdout = io::stdout().lock();
-        match self.format {
-            Format::Json => {
-                serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
-                writeln!(stdout)?;
-            }
-            Format::Text => {
-                for change in changes {
-                    writeln!(stdout, "{change}")?;
-                }
-                if more_changes > 0 {
-                    writeln!(stdout, "… and {} more", count(more_changes))?;
-                }
-                stdout.write_all(summary(&report).as_bytes())?;
-            }
-        }
+        let (_, ending) = carry_out(&job, self.format)?;
         if let (Some(age), false) = (self.keep_undo.or(file.run.keep_undo), self.dry_run) {
             free_old(store.as_ref(), age);
         }
-        Ok(match report.state {
-            RunState::Interrupted | RunState::Cancelled => Ending::Interrupted,
-            _ if report.counters.failed > 0 => Ending::SomeFailed,
-            _ => Ending::Done,
-        })
+        Ok(ending)
     }
 }
 
@@ -181,36 +153,6 @@ fn free_old(store: &dyn Store, age: Duration) {
             tracing::warn!(%error, "old undo logs could not be freed; the next run tries again")
         }
     }
-}
-
-/// What the command line lets a plugin do; where it says nothing, what the file says.
-fn granted(flags: Vec<Grant>, file: &[String]) -> Result<BTreeSet<Grant>, CommandError> {
-    if !flags.is_empty() {
-        return Ok(flags.into_iter().collect());
-    }
-    file.iter()
-        .map(|grant| {
-            grant.parse().map_err(|error| {
-                CommandError::new(format!("`allow` in the settings file: {error}"))
-            })
-        })
-        .collect()
-}
-
-/// The value of a granted secret: an environment variable holds it, for a command line is seen by others.
-fn secret(name: &str) -> Result<String, RunError> {
-    let variable: String = SECRET_VARIABLE
-        .chars()
-        .chain(name.chars().map(|character| match character {
-            'a'..='z' => character.to_ascii_uppercase(),
-            'A'..='Z' | '0'..='9' => character,
-            _ => '_',
-        }))
-        .collect();
-    std::env::var(&variable).map_err(|_| RunError::NoSecret {
-        name: name.into(),
-        variable,
-    })
 }
 
 #[cfg(test)]

@@ -79,9 +79,16 @@ fn is_alive(run: &Run) -> bool {
 
 /// The run's state; one whose process died says so.
 pub(super) fn state(run: &Run) -> &'static str {
-    match run.state {
-        RunState::Running | RunState::Paused | RunState::Undoing if !is_alive(run) => "died",
-        state => state.name(),
+    match (run.state, &run.lease) {
+        (RunState::Running | RunState::Paused, _) | (RunState::Undoing, Some(_))
+            if !is_alive(run) =>
+        {
+            "died"
+        }
+        (RunState::Running | RunState::Paused | RunState::Undoing, _) => run.state.name(),
+        // It stands as it did: its failed documents are tried again.
+        _ if is_alive(run) => "retrying",
+        (state, _) => state.name(),
     }
 }
 
@@ -113,7 +120,8 @@ pub(super) fn as_json(run: &Run) -> Value {
         "migration": run.migration,
         "table": run.table,
         "state": state(run),
-        "plugin": run.plugin,
+        "plugin": run.plugin.sha256,
+        "earlier_plugins": run.earlier_plugins,
         "by": run.by,
         "began": time(run.now),
         "ended": run.ended.map(time),
@@ -159,7 +167,7 @@ fn as_text(run: &Run) -> String {
             format!("{} over `{}`", run.migration, run.table),
         ),
         ("state", state(run).into()),
-        ("plugin", run.plugin.clone()),
+        ("plugin", plugins(run)),
         ("began", format!("{} by {}", time(run.now), run.by)),
         ("ended", run.ended.map_or("-".into(), time)),
         ("looked at", looked_at),
@@ -181,4 +189,13 @@ fn as_text(run: &Run) -> String {
         .into_iter()
         .map(|(name, value)| format!("{name:<13} {}\n", safe(&value)))
         .collect()
+}
+
+/// The plugin that worked on a run last, and those before it.
+fn plugins(run: &Run) -> String {
+    let mut text = run.plugin.sha256.clone();
+    for earlier in run.earlier_plugins.iter().rev() {
+        text.push_str(&format!(" after {earlier}"));
+    }
+    text
 }

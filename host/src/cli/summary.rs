@@ -1,23 +1,28 @@
 //! A run's report for people.
 
 use super::show::{count, safe, short};
-use crate::engine::Report;
+use crate::engine::{Report, Task};
 use crate::ledger::RunState;
 
 /// How many failures and reasons are shown.
 const SHOWN: usize = 10;
 
 /// What a run did, in words.
-pub(super) fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report, task: &Task) -> String {
     let mut text = String::new();
     let mut line = |words: String| {
         text.push_str(&words);
         text.push('\n');
     };
-    let what = match (report.run, report.dry_run) {
-        (_, true) => "dry run".to_owned(),
-        (Some(run), false) => format!("run {run}"),
-        (None, false) => "run".to_owned(),
+    let run = match report.run {
+        Some(run) => format!("run {run}"),
+        None => "run".to_owned(),
+    };
+    let (what, counted) = match (task, report.dry_run) {
+        (Task::Migrate(_), true) => ("dry run".to_owned(), "met the filter"),
+        (Task::Migrate(_), false) => (run, "met the filter"),
+        (Task::Retry(run), true) => (format!("dry retry of run {run}"), "had failed"),
+        (Task::Retry(run), false) => (format!("retry of run {run}"), "had failed"),
     };
     line(format!(
         "{} over `{}`: {what} {} in {:.1} s",
@@ -26,10 +31,7 @@ pub(super) fn summary(report: &Report) -> String {
         report.state.name(),
         report.seconds
     ));
-    line(format!(
-        "{:>12} met the filter",
-        count(report.counters.total)
-    ));
+    line(format!("{:>12} {counted}", count(report.counters.total)));
     let would = if report.dry_run { "would be " } else { "" };
     for (number, name) in [
         (report.counters.updated, "updated"),
@@ -138,10 +140,10 @@ fn next(report: &Report) -> Vec<String> {
     }
     if report.dry_run {
         words.push("Nothing was written. Next: the same command without --dry-run.".into());
-    } else if report.counters.failed > 0 {
-        words.push(
-            "The failed documents are as they were. Next: mend them or the plugin, then run the same command again; it tries them again.".into(),
-        );
+    } else if let (1.., Some(run)) = (report.counters.failed, report.run) {
+        words.push(format!(
+            "The failed documents are as they were. Next: mend them or the plugin; then `host retry {run}` tries them again."
+        ));
     }
     words
 }

@@ -17,7 +17,7 @@ const JUDGED_FROM: u64 = 100;
 impl Runner<'_> {
     /// Why the failures are too many, if they are.
     pub(super) fn too_many_failures(&self) -> Option<String> {
-        let counters = &self.started.run.counters;
+        let counters = self.counters();
         match self.job.pace.failures {
             Failures::Quarantine => None,
             Failures::Number(most) => (counters.failed > most)

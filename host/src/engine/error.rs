@@ -92,6 +92,24 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
+    /// The documents that failed in the run cannot be tried again as it stands.
+    #[error("run {run} is {state}: there is nothing of it to try again")]
+    NotRetryable {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: &'static str,
+    },
+    /// The plugin is another migration than the run's.
+    #[error("run {run} is of the migration `{migration}`, and the plugin is `{plugin}`")]
+    OtherMigration {
+        /// The run.
+        run: RunId,
+        /// Its migration.
+        migration: String,
+        /// What the plugin is.
+        plugin: String,
+    },
     /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
     #[error(
         "run {run} of `{migration}` over `{table}` is unfinished ({state}), and was made with {difference}"

@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use tracing::{Level as Severity, Span, debug, enabled, event, info, info_span, warn};
 
 use super::report::Report;
-use super::{Job, RunError};
+use super::{Job, RunError, Task};
 use crate::ledger::{DocumentFailure, Run};
 use crate::plugin::{Level, Limit};
 use crate::store::Advice;
@@ -46,11 +46,19 @@ pub(super) struct Committed {
 
 /// The span that everything that a run tells stands in.
 pub(super) fn span(job: &Job<'_>) -> Span {
+    let table = match &job.task {
+        Task::Migrate(migrate) => {
+            let table = migrate.table.as_deref();
+            Some(table.unwrap_or(&job.plugin.manifest.table))
+        }
+        // The ledger knows it, and has not been asked yet.
+        Task::Retry(_) => None,
+    };
     info_span!(
         target: RUN,
         "run",
         migration = job.plugin.manifest.name,
-        table = job.table.as_deref().unwrap_or(&job.plugin.manifest.table),
+        table,
         run = Empty,
         dry_run = job.dry_run,
     )

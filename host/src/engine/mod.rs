@@ -11,6 +11,8 @@
 //!    does the plugin run under the lock.
 //! 4. Changes, undo log, quarantine, counters and checkpoint commit together.
 //!
+//! The documents come from the table, or the ledger names them: failed ones that are tried again.
+//!
 //! Where the store allows it and the migration does not look into what it writes, later batches are read and
 //! transformed while earlier ones are written (`source.rs`). Documents that were inserted while the run
 //! went on are gone over in further laps.
@@ -27,14 +29,17 @@ pub mod forget;
 pub mod grants;
 mod intent;
 pub mod journal;
+mod named;
 pub mod observer;
 pub mod report;
+mod retry;
 mod runner;
 pub mod sample;
 mod settle;
 mod sink;
 mod source;
 mod start;
+mod task;
 mod transform;
 pub mod undo;
 mod write;
@@ -46,6 +51,7 @@ pub use observer::{Change, Nobody, Observer, Progress};
 pub use report::Report;
 pub use sample::Sample;
 
+use crate::ledger::RunId;
 use crate::plugin::Plugin;
 use crate::store::Store;
 
@@ -64,24 +70,40 @@ pub struct Job<'a> {
     pub store: &'a dyn Store,
     /// The migration.
     pub plugin: &'a Plugin,
-    /// The table to run over instead of the manifest's.
-    pub table: Option<String>,
+    /// What it is to do.
+    pub task: Task,
     /// What the plugin is let do beyond its own table.
     pub granted: BTreeSet<Grant>,
-    /// Parameters: names and JSON texts.
-    pub parameters: BTreeMap<String, String>,
     /// Values of secrets, by name. Only what is granted reaches the plugin.
     pub secrets: &'a dyn Fn(&str) -> Result<String, RunError>,
     /// Changes nothing, the ledger included, and tells what would happen.
     pub dry_run: bool,
-    /// Gives an unfinished run up and begins a new one.
-    pub restart: bool,
     /// Waits for another process that works on the table, instead of refusing.
     pub wait: bool,
     /// How it goes.
     pub pace: Pace,
     /// Ends the run after the batch in hand once it is set.
     pub stop: &'a AtomicBool,
+}
+
+/// What a plugin is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Its migration: an unfinished run goes on, or a new one begins.
+    Migrate(Migrate),
+    /// The failed documents of this run, again: with the run's parameters, at its time, and as part of it.
+    Retry(RunId),
+}
+
+/// What a migration is to be run with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrate {
+    /// The table to run over instead of the manifest's.
+    pub table: Option<String>,
+    /// Parameters: names and JSON texts.
+    pub parameters: BTreeMap<String, String>,
+    /// Gives an unfinished run up and begins a new one.
+    pub restart: bool,
 }
 
 /// How a run goes.

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::ledger::{Counters, DocumentFailure, Run, RunId, RunState};
 
-/// What a run did, from its beginning: batches of earlier processes that it went on with included.
+/// What a run did, from its beginning: batches of earlier processes that it went on with included. Where
+/// failed documents were tried again, what became of those.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Its number in the ledger; None for a dry run.
+    /// Its number in the ledger; None for a dry run, unless of one that is there.
     pub run: Option<RunId>,
     /// The migration's name.
     pub migration: String,
@@ -50,6 +51,7 @@ pub struct ReportedFailure {
 impl Report {
     pub(super) fn of(
         run: &Run,
+        counters: Counters,
         state: RunState,
         dry_run: bool,
         failures: Vec<DocumentFailure>,
@@ -62,7 +64,7 @@ impl Report {
             table: run.table.clone(),
             state,
             dry_run,
-            counters: run.counters.clone(),
+            counters,
             errors: failures.into_iter().map(ReportedFailure::from).collect(),
             // Microseconds are more than anyone wants to read.
             why,

@@ -10,10 +10,12 @@ use super::error::RunError;
 use super::journal::Journal;
 use super::observer::{Observer, Progress};
 use super::report::Report;
+use super::retry::Quarantined;
 use super::source::{Clock, InTurn, Lap, SideBySide, Source};
 use super::start::{Started, start};
+use super::task::Over;
 use super::{Job, now};
-use crate::ledger::{Checkpoint, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
+use crate::ledger::{Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::store::{Mark, Range, StoreError};
 
@@ -28,10 +30,12 @@ const LAPS: u32 = 10;
 
 pub(super) struct Runner<'a> {
     pub(super) job: &'a Job<'a>,
-    pub(super) started: Started,
+    pub(super) started: Started<'a>,
     pub(super) clock: Clock,
     /// How many documents the next batch should have.
     pub(super) size: AtomicUsize,
+    /// What became of documents that were tried again. They are counted in the run, too.
+    pub(super) tried: Counters,
     /// The first failures.
     pub(super) failures: Vec<DocumentFailure>,
     pub(super) advised: HashSet<String>,
@@ -79,6 +83,15 @@ pub(super) enum Purpose {
     /// The whole table once more, for documents that came to meet the filter behind the checkpoint. What
     /// is skipped again or has failed in this run is not counted again.
     Sweep,
+    /// Failed documents, once more: they are counted already.
+    Again,
+}
+
+impl Purpose {
+    /// Whether the ledger names the documents.
+    pub fn has_names(self) -> bool {
+        self == Self::Again
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -102,6 +115,7 @@ impl<'a> Runner<'a> {
             started,
             clock,
             size: AtomicUsize::new(size),
+            tried: Counters::default(),
             failures,
             advised: HashSet::new(),
             began: Instant::now(),
@@ -130,6 +144,7 @@ impl<'a> Runner<'a> {
             Ok(state) => {
                 let report = Report::of(
                     &self.started.run,
+                    self.counters().clone(),
                     state,
                     self.job.dry_run,
                     self.failures,
@@ -139,6 +154,8 @@ impl<'a> Runner<'a> {
                 self.journal.ended(&report);
                 Ok(report)
             }
+            // The record is another process's by now.
+            Err(error @ (RunError::TakenOver { .. } | RunError::Busy { .. })) => Err(error),
             Err(error) => {
                 self.give_up();
                 Err(error)
@@ -146,17 +163,63 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// What was counted of the documents that this job is about.
+    pub(super) fn counters(&self) -> &Counters {
+        match self.started.over {
+            Over::Quarantine { .. } => &self.tried,
+            Over::Table => &self.started.run.counters,
+        }
+    }
+
+    /// How the run stands while this process works on it, or has done so. Trying its failed documents again
+    /// changes nothing about how far it has come.
+    pub(super) fn standing(&self, state: RunState) -> RunState {
+        match self.started.over {
+            Over::Quarantine { .. } => self.started.run.state,
+            Over::Table => state,
+        }
+    }
+
     fn laps(&mut self, observer: &mut dyn Observer) -> Result<RunState, RunError> {
+        match self.started.over {
+            Over::Table => self.over_table(observer),
+            Over::Quarantine { documents, .. } => {
+                self.journal.began(&self.started.run, Some(documents));
+                observer.started(Some(documents));
+                self.over_names(Purpose::Again, observer)
+            }
+        }
+    }
+
+    /// Goes over documents that the ledger names.
+    fn over_names(
+        &mut self,
+        purpose: Purpose,
+        observer: &mut dyn Observer,
+    ) -> Result<RunState, RunError> {
+        loop {
+            match self.lap(purpose, None, observer)? {
+                Ended::With(state) => return Ok(state),
+                Ended::There => return Ok(RunState::Finished),
+                // What is left is named by the ledger.
+                Ended::Cut(_) => {}
+            }
+        }
+    }
+
+    fn over_table(&mut self, observer: &mut dyn Observer) -> Result<RunState, RunError> {
         self.count(observer)?;
         let mut purpose = Purpose::Forward;
         // What others did between an earlier process and this one has been seen by nobody.
         let mut seen = self.started.run.id.is_none().then(|| self.clock.now());
         for lap in 0..=LAPS {
             let before = self.started.run.counters.total;
-            let mut after = match purpose {
-                Purpose::Forward => self.started.run.checkpoint.clone(),
-                Purpose::Sweep => None,
-            };
+            let mut after = self
+                .started
+                .run
+                .checkpoint
+                .clone()
+                .filter(|_| purpose == Purpose::Forward);
             loop {
                 match self.lap(purpose, after, observer)? {
                     Ended::With(state) => return Ok(state),
@@ -266,7 +329,7 @@ impl<'a> Runner<'a> {
         let clock = std::mem::take(&mut self.clock);
         let lap = Lap {
             store: self.job.store,
-            plugin: self.job.plugin,
+            work: self.started.work,
             table: &table,
             filter: &filter,
             sample: self.job.pace.sample,
@@ -282,19 +345,32 @@ impl<'a> Runner<'a> {
             limited: AtomicBool::new(false),
             clock: &clock,
         };
-        let ended = if self.started.side_by_side && !self.changes_own && !self.rippled {
-            std::thread::scope(|scope| {
-                let workers = self.job.pace.workers.max(1);
-                let mut source = SideBySide::start(scope, &lap, &world, workers)?;
+        let ended = match self.started.over {
+            Over::Quarantine { run, part, .. } => {
+                let mut source = Quarantined {
+                    lap: &lap,
+                    world,
+                    reader,
+                    // Not the writer, which is busy with batches: and a dry run has none.
+                    ledger: self.job.store.writer()?,
+                    run,
+                    part,
+                };
                 self.drain(&mut source, &lap, purpose, observer)
-            })
-        } else {
-            self.drain(
+            }
+            Over::Table if self.started.side_by_side && !self.changes_own && !self.rippled => {
+                std::thread::scope(|scope| {
+                    let workers = self.job.pace.workers.max(1);
+                    let mut source = SideBySide::start(scope, &lap, &world, workers)?;
+                    self.drain(&mut source, &lap, purpose, observer)
+                })
+            }
+            Over::Table => self.drain(
                 &mut InTurn::new(&lap, world, reader),
                 &lap,
                 purpose,
                 observer,
-            )
+            ),
         };
         self.size = size;
         self.clock = clock;
@@ -323,16 +399,19 @@ impl<'a> Runner<'a> {
                 });
             };
             self.looked_at += batch.looked_at;
-            self.started.run.pace.looked_at += batch.looked_at;
+            // A run has looked at its failed documents already.
+            if purpose != Purpose::Again {
+                self.started.run.pace.looked_at += batch.looked_at;
+            }
             for advice in &batch.advice {
                 if self.advised.insert(advice.message.clone()) {
                     self.journal.advised(advice);
                 }
             }
-            let before = self.started.run.counters.total;
+            let before = self.counters().total;
             let mut written = (None, None);
             match self.started.writer.take() {
-                None => self.tally(batch, observer)?,
+                None => self.tally(batch, purpose, observer)?,
                 Some(mut writer) => {
                     let result = self.write(writer.as_mut(), lap, batch, purpose);
                     self.started.writer = Some(writer);
@@ -340,11 +419,11 @@ impl<'a> Runner<'a> {
                 }
             }
             let (request, cut) = written;
-            let done = self.started.run.counters.total - before;
+            let done = self.counters().total - before;
             self.handled += done;
             observer.advanced(Progress {
                 looked_at: self.looked_at,
-                counters: &self.started.run.counters,
+                counters: self.counters(),
             });
             if let Some(why) = self.too_many_failures() {
                 self.why = Some(why);
@@ -391,11 +470,12 @@ impl<'a> Runner<'a> {
 
     /// Writes the run down in a transaction of its own.
     pub(super) fn save(&mut self, state: RunState) -> Result<(), RunError> {
+        let standing = self.standing(state);
         let Some(writer) = &mut self.started.writer else {
             return Ok(());
         };
         let mut run = self.started.run.clone();
-        run.state = state;
+        run.state = standing;
         run.lease = Some(Lease::new(now()));
         writer.begin()?;
         writer.save_run(&mut run)?;
@@ -407,14 +487,20 @@ impl<'a> Runner<'a> {
 
     /// Writes down how the run ended, and gives the table free.
     fn close(&mut self, state: RunState) -> Result<(), RunError> {
+        let untouched = self.started.run.lease.is_none();
+        if untouched && matches!(self.started.over, Over::Quarantine { .. }) {
+            // Nothing was tried, so there is nothing to write down.
+            return Ok(());
+        }
         let mut run = self.started.run.clone();
         self.add_up(&mut run);
+        let standing = self.standing(state);
         let Some(writer) = &mut self.started.writer else {
             return Ok(());
         };
-        run.state = state;
+        run.state = standing;
         run.lease = None;
-        run.ended = (!state.goes_on()).then(now);
+        run.ended = (!standing.goes_on()).then(now);
         writer.begin()?;
         writer.save_run(&mut run)?;
         if let Some(id) = run.id {
@@ -428,9 +514,10 @@ impl<'a> Runner<'a> {
     /// Writes down that the run could not go on, if it has begun. If even that fails, the ledger keeps
     /// it as running, and the next run goes on with it all the same.
     fn give_up(&mut self) {
+        let standing = self.standing(RunState::Failed);
         if let (Some(writer), true) = (&mut self.started.writer, self.started.run.id.is_some()) {
             let mut run = self.started.run.clone();
-            run.state = RunState::Failed;
+            run.state = standing;
             run.lease = None;
             let _: Result<(), StoreError> = writer.begin().and_then(|()| {
                 writer.save_run(&mut run)?;

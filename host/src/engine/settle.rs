@@ -3,6 +3,7 @@
 use migration_document::Filter;
 
 use super::intent::Intent;
+use super::named::{GONE, Left, PASSED_OVER};
 use super::source::Batch;
 use crate::plugin::{Limits, World};
 use crate::store::{Again, Result, Table, Writer};
@@ -16,8 +17,8 @@ pub(super) struct Lost {
     pub again: Vec<usize>,
 }
 
-/// Replaces the documents that have changed by what they are now, and takes out those that are gone or do
-/// not meet the filter any more.
+/// Replaces the documents that have changed by what they are now, and leaves those that are gone or do not
+/// meet the filter any more.
 pub(super) fn compare(
     writer: &mut dyn Writer,
     table: &Table,
@@ -50,10 +51,18 @@ pub(super) fn compare(
                     batch.documents.push(now);
                     // Nobody looks at it: it is replaced before it is carried out.
                     batch.intents.push(Intent::Skip(String::new()));
+                } else {
+                    batch.left.push(Left {
+                        id: now.id,
+                        why: PASSED_OVER,
+                    });
                 }
             }
             Again::Unreadable(row) => batch.unreadable.push((batch.documents.len(), row)),
-            Again::Gone => {}
+            Again::Gone => batch.left.push(Left {
+                id: document.id,
+                why: GONE,
+            }),
         }
     }
     batch

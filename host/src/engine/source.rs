@@ -14,11 +14,12 @@ use migration_document::Filter;
 
 use super::error::RunError;
 use super::intent::Intent;
+use super::named::{Left, Named};
 use super::sample::Sample;
 use super::transform::transform;
 use crate::ledger::Checkpoint;
 use crate::plugin::world::lock;
-use crate::plugin::{Asked, Log, Plugin, SharedReader, World};
+use crate::plugin::{Asked, Log, SharedReader, Work, World};
 use crate::store::{Advice, Budget, Document, Mark, Range, Store, StoreError, Table, Unreadable};
 
 /// How many documents a sparse filter may pass over within one snapshot.
@@ -62,6 +63,10 @@ pub(super) struct Batch {
     pub looked_at: u64,
     /// What has to be transformed again before it is written.
     pub again: Again,
+    /// Documents that are gone, or that the filter passes over by now.
+    pub left: Vec<Left>,
+    /// What the ledger named the documents for.
+    pub named: Named,
 }
 
 /// Which documents of a batch have to be transformed again.
@@ -92,6 +97,8 @@ impl Batch {
             last: None,
             looked_at: 0,
             again: Again::default(),
+            left: Vec::new(),
+            named: Named::Nothing,
         }
     }
 }
@@ -99,7 +106,7 @@ impl Batch {
 /// The part of a table that is gone over, and how.
 pub(super) struct Lap<'a> {
     pub store: &'a dyn Store,
-    pub plugin: &'a Plugin,
+    pub work: Work<'a>,
     pub table: &'a Table,
     pub filter: &'a Filter,
     pub sample: Option<Sample>,
@@ -117,10 +124,17 @@ pub(super) struct Lap<'a> {
     pub clock: &'a Clock,
 }
 
+impl Lap<'_> {
+    /// How many documents the next batch should have.
+    pub fn documents(&self) -> usize {
+        self.size.load(Ordering::Relaxed).max(1)
+    }
+}
+
 /// A page as it was read.
-struct Read {
-    page: crate::store::Page,
-    moment: Mark,
+pub(super) struct Read {
+    pub page: crate::store::Page,
+    pub moment: Mark,
 }
 
 /// Reads page after page.
@@ -180,9 +194,9 @@ impl<'a> Pages<'a> {
 }
 
 /// Has a page transformed. The world's reader must be within a snapshot.
-fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
+pub(super) fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
     let Read { page, moment } = read;
-    let answer = transform(lap.plugin, world, lap.table, &page.documents)?;
+    let answer = transform(lap.work, world, lap.table, &page.documents)?;
     let advice = match &world.reader {
         Some(reader) => lock(reader).take_advice(),
         None => Vec::new(),
@@ -198,6 +212,8 @@ fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunErr
         last: page.last,
         looked_at: page.looked_at,
         again: Again::default(),
+        left: Vec::new(),
+        named: Named::Nothing,
     })
 }
 

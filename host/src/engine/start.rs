@@ -1,6 +1,7 @@
 //! What must be known and allowed before the first document is read.
 
 use std::collections::BTreeMap;
+use std::path::absolute;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,19 +10,24 @@ use migration_document::Filter;
 
 use super::apply::Scope;
 use super::error::RunError;
+use super::task::{self, Over, Plan};
 use super::{Job, grants, journal, now};
-use crate::ledger::{Checkpoint, DocumentFailure, Run, RunState, SHOWN_FAILURES};
+use crate::ledger::{Checkpoint, DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
-use crate::plugin::{Fixed, SharedReader, World};
+use crate::plugin::{Fixed, Plugin, SharedReader, Work, World};
 use crate::store::{Kind, Place, StoreError, Table, Writer};
 
 /// How often a process that waits for another looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A run that can begin, or go on.
-pub(super) struct Started {
+pub(super) struct Started<'p> {
     pub scope: Scope,
+    /// What the plugin is called for.
+    pub work: Work<'p>,
     pub filter: Filter,
+    /// Where the documents come from.
+    pub over: Over,
     /// Its reader is [`Started::reader`].
     pub world: World,
     pub reader: SharedReader,
@@ -36,7 +42,7 @@ pub(super) struct Started {
     pub one_by_one: bool,
 }
 
-pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
+pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     let manifest = &job.plugin.manifest;
     let missing = grants::missing(manifest, &job.granted);
     if !missing.is_empty() {
@@ -45,9 +51,7 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
             missing,
         });
     }
-    let table = job
-        .store
-        .table(job.table.as_deref().unwrap_or(&manifest.table))?;
+    let table = job.store.table(&task::table(job)?)?;
     let (writable, readable) = tables(job, &table)?;
     // A lookup must not see more of a batch's own writes in small batches than in large ones.
     let one_by_one = readable
@@ -63,14 +67,17 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
     } else {
         Some(job.store.writer()?)
     };
-    let earlier = match &mut writer {
-        Some(writer) => {
-            wait_for_others(job, writer.as_mut(), &table)?;
-            writer.newest_run(&manifest.name, &table.name)?
-        }
-        None => None,
-    };
-    let mut run = match resumable(job, earlier)? {
+    if let Some(writer) = &mut writer {
+        wait_for_others(job, writer.as_mut(), &table)?;
+    }
+    let Plan {
+        earlier,
+        parameters,
+        work,
+        filter,
+        over,
+    } = task::plan(job, &table.name, writer.as_mut())?;
+    let mut run = match earlier {
         // The claim was an earlier process's; this one makes its own with its first batch.
         Some(earlier) => Run {
             lease: None,
@@ -80,8 +87,9 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
             id: None,
             migration: manifest.name.clone(),
             table: table.name.clone(),
-            plugin: job.plugin.sha256.clone(),
-            parameters: job.parameters.clone(),
+            plugin: file(job.plugin),
+            earlier_plugins: Vec::new(),
+            parameters: parameters.clone(),
             now: now(),
             state: RunState::Running,
             checkpoint: None,
@@ -94,11 +102,14 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
             undo_forgotten: false,
         },
     };
+    run.hand_over(file(job.plugin));
     for point in [&mut run.checkpoint, &mut run.until].into_iter().flatten() {
         refind(&reader, &table, point)?;
     }
-    let failures = match (&mut writer, run.id) {
-        (Some(writer), Some(id)) => writer.quarantined(id, SHOWN_FAILURES)?,
+    let failures = match (&mut writer, run.id, over) {
+        // These are tried again.
+        (_, _, Over::Quarantine { .. }) => Vec::new(),
+        (Some(writer), Some(id), _) => writer.quarantined(id, SHOWN_FAILURES)?,
         _ => Vec::new(),
     };
     let known = writable
@@ -110,7 +121,7 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
         fixed: Arc::new(Fixed {
             migration: manifest.name.clone(),
             now: run.now,
-            parameters: job.parameters.clone(),
+            parameters,
             secrets,
             known,
             readable,
@@ -119,7 +130,9 @@ pub(super) fn start(job: &Job<'_>) -> Result<Started, RunError> {
     };
     let rows = table.kind == Kind::Row;
     Ok(Started {
-        filter: job.plugin.filter.clone().null_is_missing(rows),
+        work,
+        filter: filter.null_is_missing(rows),
+        over,
         side_by_side: !one_by_one && job.store.reads_beside_writes()?,
         scope: Scope {
             migration: manifest.name.clone(),
@@ -195,37 +208,6 @@ pub(super) fn busy(run: &Run) -> Option<RunError> {
     })
 }
 
-/// The earlier run that this one goes on with; None where it begins anew.
-fn resumable(job: &Job<'_>, earlier: Option<Run>) -> Result<Option<Run>, RunError> {
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
-    if let (RunState::Undoing, Some(run)) = (earlier.state, earlier.id) {
-        return Err(RunError::Undoing { run });
-    }
-    if !earlier.state.goes_on() || job.restart {
-        return Ok(None);
-    }
-    let difference = if earlier.plugin != job.plugin.sha256 {
-        "other plugin bytes"
-    } else if earlier.parameters != job.parameters {
-        "other parameters"
-    } else {
-        return Ok(Some(earlier));
-    };
-    match (earlier.state, earlier.id) {
-        // It has done all that it was asked to do.
-        (RunState::Limited, _) | (_, None) => Ok(None),
-        (state, Some(run)) => Err(RunError::Unfinished {
-            run,
-            migration: earlier.migration,
-            table: earlier.table,
-            state: state.name(),
-            difference,
-        }),
-    }
-}
-
 /// Finds a checkpoint's place again, which VACUUM may have numbered anew. If its document is gone, the
 /// place is taken as it was.
 fn refind(reader: &SharedReader, table: &Table, point: &mut Checkpoint) -> Result<(), StoreError> {
@@ -235,6 +217,16 @@ fn refind(reader: &SharedReader, table: &Table, point: &mut Checkpoint) -> Resul
         point.place = place;
     }
     Ok(())
+}
+
+/// The plugin's file, as the ledger keeps it.
+fn file(plugin: &Plugin) -> PluginFile {
+    PluginFile {
+        sha256: plugin.sha256.clone(),
+        path: absolute(&plugin.path)
+            .ok()
+            .and_then(|path| path.to_str().map(str::to_owned)),
+    }
 }
 
 /// Who runs this process.

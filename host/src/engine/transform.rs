@@ -4,7 +4,7 @@ use migration_document::{Failure, Outcome};
 
 use super::error::RunError;
 use super::intent::Intent;
-use crate::plugin::{Answer, Asked, CallError, Log, Plugin, World};
+use crate::plugin::{Answer, Asked, CallError, Log, Work, World};
 use crate::store::{Document, Table};
 
 /// What became of documents that were transformed.
@@ -23,22 +23,19 @@ pub(super) struct Transformed {
 /// A batch that ran out of time is not halved: each half with the bad document in it would use its time
 /// up again. Its documents are called one by one, which costs an instance for each.
 pub(super) fn transform(
-    plugin: &Plugin,
+    work: Work<'_>,
     world: &World,
     table: &Table,
     documents: &[Document],
 ) -> Result<Transformed, RunError> {
     let mut answer = Answer::default();
     if let Some(first) = documents.first() {
-        halve(
-            &|part| plugin.transform(world, part),
-            documents,
-            &mut answer,
-        )
-        .map_err(|error| RunError::Contract {
-            documents: documents.len(),
-            first: first.id.clone(),
-            error,
+        halve(&|part| work.call(world, part), documents, &mut answer).map_err(|error| {
+            RunError::Contract {
+                documents: documents.len(),
+                first: first.id.clone(),
+                error,
+            }
         })?;
     }
     Ok(Transformed {

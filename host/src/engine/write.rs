@@ -1,5 +1,6 @@
 //! Writing a batch: one transaction with everything that belongs to it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,16 +9,16 @@ use super::apply::{self, Effect, Verdict};
 use super::error::RunError;
 use super::intent::Intent;
 use super::journal::{Committed, Said};
+use super::named::{self, Named};
 use super::observer::Observer;
 use super::runner::{Purpose, Runner};
-use super::settle;
 use super::sink::{Dry, Real, Sink};
 use super::source::{Again, Batch, Lap, in_snapshot};
 use super::start::others;
 use super::transform::transform;
-use super::{ATTEMPTS, now};
+use super::{ATTEMPTS, now, retry, settle};
 use crate::ledger::{
-    Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, lease,
+    Checkpoint, Counters, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, lease,
 };
 use crate::plugin::world::lock;
 use crate::plugin::{Level, LogLine};
@@ -28,16 +29,21 @@ impl Runner<'_> {
     pub(super) fn tally(
         &mut self,
         batch: Batch,
+        purpose: Purpose,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
         let mut run = self.started.run.clone();
+        let before = set_aside(purpose, &mut run);
         let dropped = batch.log.dropped();
         let reader = Arc::clone(&self.started.reader);
         lock(&reader).begin()?;
         let mut failures = Vec::new();
         let mut sink = Dry::new(&reader, observer);
-        let applied = self.apply(&mut sink, batch, Purpose::Forward, &mut run, &mut failures)?;
+        let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
         lock(&reader).end()?;
+        if let Some(tried) = amend(before, &mut run) {
+            self.tried.add(&tried);
+        }
         self.journal.failed(&failures);
         self.journal.said(&applied.said, dropped);
         self.remember(run, failures);
@@ -54,7 +60,7 @@ impl Runner<'_> {
         purpose: Purpose,
     ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
         // A sweep moves no checkpoint, and neither does a page behind the table's end.
-        if (purpose == Purpose::Sweep || batch.last.is_none())
+        if (purpose == Purpose::Sweep || (batch.last.is_none() && !purpose.has_names()))
             && let Some(request) = self.pass_over(writer, &batch)?
         {
             return Ok((request, None));
@@ -149,7 +155,10 @@ impl Runner<'_> {
         }
         lap.clock.seen(mark);
         if batch.read != mark {
-            let lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
+            let mut lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
+            if purpose.has_names() {
+                named::recheck(writer, lap.table, &self.started.filter, batch, &mut lost)?;
+            }
             *conflicts += lost.documents;
             batch.read = mark;
             let world = self.started.world.clone();
@@ -176,10 +185,12 @@ impl Runner<'_> {
         if purpose == Purpose::Sweep {
             self.leave_failed(writer, batch, run.id)?;
         }
-        run.state = RunState::Running;
+        run.state = self.standing(RunState::Running);
+        let before = set_aside(purpose, &mut run);
         run.counters.conflicts += *conflicts;
         let dropped = batch.log.dropped();
-        let batch = std::mem::replace(batch, Batch::empty(mark));
+        let mut batch = std::mem::replace(batch, Batch::empty(mark));
+        let named = std::mem::take(&mut batch.named);
         let mut failures = Vec::new();
         let mut sink = Real::new(writer);
         let applied = self.apply(&mut sink, batch, purpose, &mut run, &mut failures)?;
@@ -194,18 +205,25 @@ impl Runner<'_> {
         {
             return Ok(Attempt::Nothing(request));
         }
+        let tried = amend(before, &mut run);
         self.add_up(&mut run);
         writer.save_run(&mut run)?;
         if let Some(id) = run.id {
-            for failure in &failures {
-                writer.quarantine(id, failure)?;
+            if purpose != Purpose::Again {
+                for failure in &failures {
+                    writer.quarantine(id, failure)?;
+                }
             }
             if let Some(log) = way_back.as_ref().filter(|_| !run.undo_forgotten) {
                 writer.save_undo(id, log)?;
             }
         }
+        if let Named::Quarantine(listed) = named {
+            retry::settle(writer, &listed, &applied.handled, &failures)?;
+        }
         Ok(Attempt::Written(Box::new(Written {
             run,
+            tried,
             failures,
             applied,
             request,
@@ -227,6 +245,13 @@ impl Runner<'_> {
             _ => {
                 if let Some(error) = others(writer, &self.started.scope.table.name)? {
                     return Err(error);
+                }
+                // Another may have gone on with it since this process looked, and be done by now.
+                if let Some(id) = run.id {
+                    let found = writer.run(id)?.map(|run| (run.state, run.counters));
+                    if found.is_none_or(|found| found != (run.state, run.counters.clone())) {
+                        return Err(RunError::TakenOver { run: id });
+                    }
                 }
             }
         }
@@ -284,7 +309,7 @@ impl Runner<'_> {
         };
         let answer = in_snapshot(world, || {
             let table = &self.started.scope.table;
-            transform(self.job.plugin, world, table, &documents)
+            transform(self.started.work, world, table, &documents)
         })?;
         match again {
             Again::All => {
@@ -324,12 +349,22 @@ impl Runner<'_> {
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
         let mut previous: Option<Checkpoint> = None;
         let mut applied = Applied::default();
+        if purpose.has_names() {
+            for left in std::mem::take(&mut batch.left) {
+                run.counters.total += 1;
+                run.counters.skip(left.why);
+                applied.handled.insert(left.id);
+            }
+        }
         let mut log = std::mem::take(&mut batch.log).by_document();
         while let Some(line) = log.next_about_none() {
             applied.said.push(said(line, None));
         }
         // Tells whether it counts.
-        let mut count = |effect: Effect, id: &str, run: &mut Run| {
+        let mut count = |effect: Effect, id: &str, run: &mut Run, applied: &mut Applied| {
+            if purpose.has_names() {
+                applied.handled.insert(id.to_owned());
+            }
             let counters = &mut run.counters;
             counters.inserted += effect.inserted;
             match effect.verdict {
@@ -354,7 +389,7 @@ impl Runner<'_> {
         let intents = std::mem::take(&mut batch.intents);
         for (index, (document, intent)) in documents.into_iter().zip(intents).enumerate() {
             while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
-                count(Effect::failed(row.failure), &row.id, run);
+                count(Effect::failed(row.failure), &row.id, run, &mut applied);
             }
             // The first document was compared with the store when the transaction began.
             if let (true, Some(cut)) = (sink.has_rippled(), &previous)
@@ -364,7 +399,7 @@ impl Runner<'_> {
             }
             let effect = apply::carry_out(scope, sink, &document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
-            let counts = count(effect, &document.id, run);
+            let counts = count(effect, &document.id, run, &mut applied);
             while let Some(line) = log.next_about(index) {
                 if counts {
                     if line.level == Level::Warn {
@@ -384,7 +419,7 @@ impl Runner<'_> {
             previous = Some(here);
         }
         for (_, row) in unreadable {
-            count(Effect::failed(row.failure), &row.id, run);
+            count(Effect::failed(row.failure), &row.id, run, &mut applied);
         }
         if batch.last.is_some() && purpose == Purpose::Forward {
             run.checkpoint = batch.last;
@@ -395,13 +430,19 @@ impl Runner<'_> {
     /// Takes over what a batch has become, once it is committed.
     fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) {
         let cut = written.applied.cut.is_some();
-        let documents = written.run.counters.total - self.started.run.counters.total;
+        let documents = match &written.tried {
+            Some(tried) => tried.total,
+            None => written.run.counters.total - self.started.run.counters.total,
+        };
         self.changes_own |= cut;
         self.rippled |= written.rippled;
         self.inserted_here |= written.applied.inserted;
         self.journal.numbered(&written.run);
         self.journal.failed(&written.failures);
         self.remember(written.run, written.failures);
+        if let Some(tried) = written.tried {
+            self.tried.add(&tried);
+        }
         self.held = held;
         self.renewed = Instant::now();
         let pace = &mut self.started.run.pace;
@@ -427,6 +468,18 @@ impl Runner<'_> {
         self.journal.committed(&committed);
         self.journal.said(&written.applied.said, written.dropped);
     }
+}
+
+/// Lets documents that are counted already be counted by themselves. Returns what the run had counted.
+fn set_aside(purpose: Purpose, run: &mut Run) -> Option<Counters> {
+    (purpose == Purpose::Again).then(|| std::mem::take(&mut run.counters))
+}
+
+/// Amends what the run had counted by what was counted by itself, and returns that.
+fn amend(before: Option<Counters>, run: &mut Run) -> Option<Counters> {
+    let tried = std::mem::replace(&mut run.counters, before?);
+    run.counters.amend(&tried);
+    Some(tried)
 }
 
 /// A line, once it is known that it counts.
@@ -468,6 +521,8 @@ enum Attempt {
 /// What a transaction holds that has not been committed yet.
 struct Written {
     run: Run,
+    /// What was counted by itself.
+    tried: Option<Counters>,
     failures: Vec<DocumentFailure>,
     applied: Applied,
     request: Option<Request>,
@@ -486,6 +541,8 @@ struct Applied {
     inserted: bool,
     /// What the plugin said about what was carried out.
     said: Vec<Said>,
+    /// Documents that need nothing more, where the ledger named them.
+    handled: HashSet<String>,
 }
 
 impl Applied {

@@ -44,8 +44,11 @@ pub struct Run {
     pub migration: String,
     /// The table.
     pub table: String,
-    /// SHA-256 of the plugin's bytes, in lower-case hexadecimal.
-    pub plugin: String,
+    /// The plugin that worked on it last.
+    pub plugin: PluginFile,
+    /// SHA-256 of the plugins that worked on it before, the oldest first: failed documents may be tried
+    /// again with another one.
+    pub earlier_plugins: Vec<String>,
     /// Parameters: names and JSON texts.
     pub parameters: BTreeMap<String, String>,
     /// What `context.now` answers, in milliseconds since the Unix epoch: when the run began.
@@ -68,6 +71,25 @@ pub struct Run {
     pub pace: Pace,
     /// Its undo log was freed: it cannot be undone, and keeps none.
     pub undo_forgotten: bool,
+}
+
+impl Run {
+    /// Puts another plugin in charge; the one before is remembered.
+    pub fn hand_over(&mut self, plugin: PluginFile) {
+        let before = std::mem::replace(&mut self.plugin, plugin);
+        if before.sha256 != self.plugin.sha256 {
+            self.earlier_plugins.push(before.sha256);
+        }
+    }
+}
+
+/// The file of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginFile {
+    /// SHA-256 of its bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Where it was, as an absolute path; None if that is no text. It may be gone, or another by now.
+    pub path: Option<String>,
 }
 
 /// A process's claim to a table: nobody else migrates it meanwhile.
@@ -244,18 +266,43 @@ impl Counters {
     /// Counts a skip.
     pub fn skip(&mut self, reason: &str) {
         self.skipped += 1;
-        count(&mut self.skip_reasons, reason);
+        count(&mut self.skip_reasons, reason, 1);
     }
 
     /// Counts a warning that the plugin logged.
     pub fn warn(&mut self, message: &str) {
-        count(&mut self.warnings, message);
+        count(&mut self.warnings, message, 1);
+    }
+
+    /// Adds what others counted.
+    pub fn add(&mut self, others: &Self) {
+        self.total += others.total;
+        self.updated += others.updated;
+        self.skipped += others.skipped;
+        self.failed += others.failed;
+        self.inserted += others.inserted;
+        self.deleted += others.deleted;
+        self.conflicts += others.conflicts;
+        for (reason, times) in &others.skip_reasons {
+            count(&mut self.skip_reasons, reason, *times);
+        }
+        for (message, times) in &others.warnings {
+            count(&mut self.warnings, message, *times);
+        }
+    }
+
+    /// Adds what became of documents that are counted as failed already, once they were tried again.
+    pub fn amend(&mut self, tried: &Self) {
+        self.add(tried);
+        self.total -= tried.total;
+        // Each of them was counted when it failed.
+        self.failed -= tried.total;
     }
 }
 
-fn count(counts: &mut BTreeMap<String, u64>, text: &str) {
+fn count(counts: &mut BTreeMap<String, u64>, text: &str, times: u64) {
     if let Some(count) = counts.get_mut(text) {
-        *count += 1;
+        *count += times;
         return;
     }
     let text = if counts.len() < COUNTED_TEXTS {
@@ -263,7 +310,7 @@ fn count(counts: &mut BTreeMap<String, u64>, text: &str) {
     } else {
         OTHERS
     };
-    *counts.entry(text.to_owned()).or_default() += 1;
+    *counts.entry(text.to_owned()).or_default() += times;
 }
 
 /// A document that failed.
@@ -276,6 +323,15 @@ pub struct DocumentFailure {
     /// Why it could not be migrated.
     #[serde(flatten)]
     pub failure: Failure,
+}
+
+/// A part of a run's quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantinePart {
+    /// Only what comes behind this number.
+    pub after: i64,
+    /// Only what comes up to this number, it included.
+    pub until: i64,
 }
 
 /// The host's own tables in a store.
@@ -303,6 +359,35 @@ pub trait Ledger {
     /// # Errors
     /// If the store cannot be read.
     fn quarantined(&mut self, run: RunId, limit: usize) -> Result<Vec<DocumentFailure>>;
+
+    /// The first documents in a part of a run's quarantine, in its order, each with its number there.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn quarantined_within(
+        &mut self,
+        run: RunId,
+        part: QuarantinePart,
+        limit: usize,
+    ) -> Result<Vec<(i64, DocumentFailure)>>;
+
+    /// The number of a run's last document in quarantine, and how many there are; None for none.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn last_quarantined(&mut self, run: RunId) -> Result<Option<(i64, u64)>>;
+
+    /// Gives a document in quarantine its new reason, and moves it to the end, within the transaction in hand.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn quarantine_again(&mut self, number: i64, failure: &Failure) -> Result<()>;
+
+    /// Takes a document out of quarantine, within the transaction in hand.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn leave_quarantine(&mut self, number: i64) -> Result<()>;
 
     /// Whether a document is in a run's quarantine.
     ///
@@ -388,6 +473,28 @@ mod tests {
         assert_eq!(counters.skip_reasons["reason 0"], 2);
         assert_eq!(counters.skip_reasons[OTHERS], 5);
         assert_eq!(counters.skip_reasons.values().sum::<u64>(), 106);
+    }
+
+    #[test]
+    fn what_is_tried_again_is_counted_once() {
+        let mut counters = Counters {
+            total: 5,
+            updated: 2,
+            failed: 3,
+            ..Counters::default()
+        };
+        let mut tried = Counters {
+            total: 3,
+            updated: 1,
+            failed: 1,
+            inserted: 4,
+            ..Counters::default()
+        };
+        tried.skip("gone");
+        counters.amend(&tried);
+        assert_eq!((counters.total, counters.failed), (5, 1));
+        assert_eq!((counters.updated, counters.skipped), (3, 1));
+        assert_eq!((counters.inserted, counters.skip_reasons["gone"]), (4, 1));
     }
 
     #[test]

@@ -50,10 +50,18 @@ pub enum Format {
 /// A document that stands in the table but cannot be handed to anyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its key as far as it can be told.
+    /// Its key as far as it can be told; where it cannot, a word in brackets.
     pub id: String,
     /// Why it cannot be read.
     pub failure: Failure,
+}
+
+impl Unreadable {
+    /// Whether an id is but a word for a key that cannot be told: no document can be found by it.
+    #[must_use]
+    pub fn is_placeholder(id: &str) -> bool {
+        id.starts_with('(') || id.contains(char::REPLACEMENT_CHARACTER)
+    }
 }
 
 /// How much to read at a time. Whichever bound is met first ends the page.

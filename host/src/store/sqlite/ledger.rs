@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::sql::sqlite_error;
 use super::writer::SqliteWriter;
-use crate::ledger::{Counters, DocumentFailure, Ledger, Pace, Request, Run, RunId, RunState};
+use crate::ledger::{
+    Counters, DocumentFailure, Ledger, Pace, PluginFile, QuarantinePart, Request, Run, RunId,
+    RunState,
+};
 use crate::store::{Result, StoreError};
 
 /// The newest version of these tables that this host knows.
@@ -38,6 +41,8 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "lease" TEXT,
     "pace" TEXT NOT NULL,
     "request" TEXT,
+    "path" TEXT,
+    "earlier_plugins" TEXT NOT NULL,
     "undo_forgotten" INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS main."_host_runs_claimed" ON "_host_runs" ("table") WHERE "lease" IS NOT NULL;
@@ -52,6 +57,7 @@ CREATE TABLE IF NOT EXISTS main."_host_quarantine" (
     "at" TEXT
 );
 CREATE INDEX IF NOT EXISTS main."_host_quarantine_by_run" ON "_host_quarantine" ("run", "table", "id");
+CREATE INDEX IF NOT EXISTS main."_host_quarantine_in_order" ON "_host_quarantine" ("run");
 CREATE TABLE IF NOT EXISTS main."_host_undo" (
     "number" INTEGER NOT NULL PRIMARY KEY,
     "run" INTEGER NOT NULL,
@@ -157,6 +163,8 @@ struct Stored {
     ended: Option<i64>,
     lease: Option<String>,
     pace: String,
+    path: Option<String>,
+    earlier_plugins: String,
     undo_forgotten: bool,
 }
 
@@ -177,6 +185,8 @@ impl Stored {
             ended: row.get("ended")?,
             lease: row.get("lease")?,
             pace: row.get("pace")?,
+            path: row.get("path")?,
+            earlier_plugins: row.get("earlier_plugins")?,
             undo_forgotten: row.get("undo_forgotten")?,
         })
     }
@@ -194,7 +204,11 @@ impl Stored {
             id: Some(RunId(self.id)),
             migration: self.migration,
             table: self.table,
-            plugin: self.plugin,
+            plugin: PluginFile {
+                sha256: self.plugin,
+                path: self.path,
+            },
+            earlier_plugins: parse(&self.earlier_plugins)?,
             parameters: parse::<BTreeMap<_, _>>(&self.parameters)?,
             now: u64::try_from(self.now).unwrap_or_default(),
             state,
@@ -229,17 +243,22 @@ impl Ledger for SqliteWriter {
         let counters = text(&run.counters)?;
         let pace = text(&run.pace)?;
         let ended = run.ended.map(|at| i64::try_from(at).unwrap_or(i64::MAX));
+        let earlier_plugins = text(&run.earlier_plugins)?;
         if let Some(RunId(id)) = run.id {
             return self
                 .connection
                 .prepare_cached(
-                    r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "state" = :state, "checkpoint" = :checkpoint,
-                        "until" = :until, "counters" = :counters, "ended" = :ended, "lease" = :lease, "pace" = :pace,
-                        "undo_forgotten" = :undo_forgotten WHERE "run" = :run"#,
+                    r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "path" = :path, "earlier_plugins" = :earlier_plugins,
+                        "state" = :state, "checkpoint" = :checkpoint, "until" = :until, "counters" = :counters,
+                        "ended" = :ended, "lease" = :lease, "pace" = :pace, "undo_forgotten" = :undo_forgotten
+                        WHERE "run" = :run"#,
                 )
                 .and_then(|mut statement| {
                     statement.execute(named_params! {
-                        ":plugin": run.plugin,
+                        ":plugin": run.plugin.sha256,
+                        ":path": run.plugin.path,
+                        ":earlier_plugins": earlier_plugins,
+                        ":undo_forgotten": run.undo_forgotten,
                         ":state": run.state.name(),
                         ":checkpoint": checkpoint,
                         ":until": until,
@@ -247,7 +266,6 @@ impl Ledger for SqliteWriter {
                         ":ended": ended,
                         ":lease": lease,
                         ":pace": pace,
-                        ":undo_forgotten": run.undo_forgotten,
                         ":run": id,
                     })
                 })
@@ -260,13 +278,16 @@ impl Ledger for SqliteWriter {
             .connection
             .query_row(
                 r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
-                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "undo_forgotten")
+                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins", "undo_forgotten")
                     VALUES (:migration, :table, :plugin, :parameters, :now, :state,
-                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :undo_forgotten) RETURNING "run""#,
+                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins, :undo_forgotten) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
                     ":table": run.table,
-                    ":plugin": run.plugin,
+                    ":plugin": run.plugin.sha256,
+                    ":path": run.plugin.path,
+                    ":earlier_plugins": earlier_plugins,
+                    ":undo_forgotten": run.undo_forgotten,
                     ":parameters": parameters,
                     ":now": now,
                     ":state": run.state.name(),
@@ -277,7 +298,6 @@ impl Ledger for SqliteWriter {
                     ":ended": ended,
                     ":lease": lease,
                     ":pace": pace,
-                    ":undo_forgotten": run.undo_forgotten,
                 },
                 |row| row.get(0),
             )
@@ -307,28 +327,77 @@ impl Ledger for SqliteWriter {
     }
 
     fn quarantined(&mut self, run: RunId, limit: usize) -> Result<Vec<DocumentFailure>> {
+        let all = QuarantinePart {
+            after: i64::MIN,
+            until: i64::MAX,
+        };
+        let found = self.quarantined_within(run, all, limit)?;
+        Ok(found.into_iter().map(|(_, failure)| failure).collect())
+    }
+
+    fn quarantined_within(
+        &mut self,
+        run: RunId,
+        part: QuarantinePart,
+        limit: usize,
+    ) -> Result<Vec<(i64, DocumentFailure)>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.connection
             .prepare_cached(
-                r#"SELECT "table", "id", "code", "message", "at" FROM main."_host_quarantine"
-                    WHERE "run" = ?1 ORDER BY "number" LIMIT ?2"#,
+                r#"SELECT "number", "table", "id", "code", "message", "at" FROM main."_host_quarantine"
+                    WHERE "run" = ?1 AND "number" > ?2 AND "number" <= ?3 ORDER BY "number" LIMIT ?4"#,
             )
             .and_then(|mut statement| {
                 statement
-                    .query_map((run.0, limit), |row| {
-                        Ok(DocumentFailure {
-                            table: row.get(0)?,
-                            id: row.get(1)?,
+                    .query_map((run.0, part.after, part.until, limit), |row| {
+                        let failure = DocumentFailure {
+                            table: row.get(1)?,
+                            id: row.get(2)?,
                             failure: Failure {
-                                code: row.get(2)?,
-                                message: row.get(3)?,
-                                at: row.get(4)?,
+                                code: row.get(3)?,
+                                message: row.get(4)?,
+                                at: row.get(5)?,
                             },
-                        })
+                        };
+                        Ok((row.get(0)?, failure))
                     })?
                     .collect()
             })
             .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn last_quarantined(&mut self, run: RunId) -> Result<Option<(i64, u64)>> {
+        self.connection
+            .query_row(
+                r#"SELECT max("number"), count(*) FROM main."_host_quarantine" WHERE "run" = ?1"#,
+                [run.0],
+                |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, i64>(1)?)),
+            )
+            .map(|(last, count)| Some((last?, u64::try_from(count).unwrap_or_default())))
+            .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn quarantine_again(&mut self, number: i64, failure: &Failure) -> Result<()> {
+        // The row itself counts, too: so the new number is beyond its own.
+        self.connection
+            .prepare_cached(
+                r#"UPDATE main."_host_quarantine" SET "code" = ?2, "message" = ?3, "at" = ?4,
+                    "number" = (SELECT max("number") + 1 FROM main."_host_quarantine")
+                    WHERE "number" = ?1"#,
+            )
+            .and_then(|mut statement| {
+                statement.execute((number, &failure.code, &failure.message, &failure.at))
+            })
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
+    fn leave_quarantine(&mut self, number: i64) -> Result<()> {
+        self.connection
+            .prepare_cached(r#"DELETE FROM main."_host_quarantine" WHERE "number" = ?1"#)
+            .and_then(|mut statement| statement.execute([number]))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
     }
 
     fn is_quarantined(&mut self, run: RunId, table: &str, id: &str) -> Result<bool> {

@@ -1,0 +1,183 @@
+//! What the commands share that have a plugin work on documents: `host run`, `host retry`.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::cache::CacheArguments;
+use super::limits::LimitArguments;
+use super::pace::PaceArguments;
+use super::progress::Watcher;
+use super::show::count;
+use super::summary::summary;
+use super::tables::Format;
+use super::{CommandError, Ending, stop_on_signals};
+use crate::config::File;
+use crate::engine::{self, Grant, Job, Report, RunError, Task};
+use crate::ledger::{Run, RunState};
+use crate::plugin::{Plugin, PluginError};
+use crate::store::Store;
+
+/// What the names of environment variables begin with that hold secrets.
+const SECRET_VARIABLE: &str = "HOST_SECRET_";
+
+/// Flags for a plugin that works on documents of a run that is in the ledger.
+#[derive(Debug, clap::Args)]
+pub(super) struct LedgerJobArguments {
+    /// The plugin [default: the file that worked on the run last, if it still is the same]
+    #[arg(long, value_name = "FILE")]
+    pub plugin: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub grants: GrantArguments,
+
+    /// Writes nothing, and shows what would become of the documents
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Waits while another process works on the table, instead of refusing
+    #[arg(long)]
+    pub wait: bool,
+
+    #[command(flatten)]
+    cache: CacheArguments,
+
+    #[command(flatten)]
+    pace: PaceArguments,
+
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// What a plugin is let do.
+#[derive(Debug, clap::Args)]
+pub(super) struct GrantArguments {
+    /// Lets the plugin read another table, write one, or see a secret, which HOST_SECRET_NAME holds
+    #[arg(
+        long,
+        value_name = "read:TABLE|write:TABLE|secret:NAME",
+        env = "HOST_ALLOW",
+        value_delimiter = ','
+    )]
+    allow: Vec<Grant>,
+}
+
+impl GrantArguments {
+    /// What the command line lets a plugin do; where it says nothing, what the file says.
+    pub fn granted(self, file: &[String]) -> Result<BTreeSet<Grant>, CommandError> {
+        if !self.allow.is_empty() {
+            return Ok(self.allow.into_iter().collect());
+        }
+        file.iter()
+            .map(|grant| {
+                grant.parse().map_err(|error| {
+                    CommandError::new(format!("`allow` in the settings file: {error}"))
+                })
+            })
+            .collect()
+    }
+}
+
+impl LedgerJobArguments {
+    /// Has the plugin do its task for a run, and shows the report.
+    pub fn carry_out(
+        self,
+        file: &File,
+        store: &dyn Store,
+        run: &Run,
+        task: Task,
+        format: Format,
+    ) -> Result<(Report, Ending), CommandError> {
+        let granted = self.grants.granted(&file.run.allow)?;
+        let load = |path: &Path| {
+            let cache = self.cache.cache(file);
+            Plugin::load(path, &self.limits.limits(), cache.as_ref())
+        };
+        let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
+        let stop = stop_on_signals()?;
+        let job = Job {
+            store,
+            plugin: &plugin,
+            task,
+            granted,
+            secrets: &secret,
+            dry_run: self.dry_run,
+            wait: self.wait,
+            pace: self.pace.pace(&file.run),
+            stop: &stop,
+        };
+        carry_out(&job, format)
+    }
+}
+
+/// The plugin for a run: the one that is given, or the one that worked on it last.
+fn plugin_of(
+    run: &Run,
+    given: Option<&Path>,
+    load: impl Fn(&Path) -> Result<Plugin, PluginError>,
+) -> Result<Plugin, CommandError> {
+    const HINT: &str = "give it, or a mended one, with --plugin FILE";
+    if let Some(path) = given {
+        return Ok(load(path)?);
+    }
+    let Some(path) = &run.plugin.path else {
+        return Err(
+            CommandError::new("the ledger does not tell where the run's plugin is").hint(HINT),
+        );
+    };
+    let plugin = load(Path::new(path)).map_err(|error| CommandError::from(error).hint(HINT))?;
+    if plugin.sha256 == run.plugin.sha256 {
+        return Ok(plugin);
+    }
+    Err(CommandError::new(format!(
+        "{path} has changed since it worked on the run: its SHA-256 was {}, and is {}",
+        run.plugin.sha256, plugin.sha256
+    ))
+    .hint(HINT))
+}
+
+/// Does a job, and shows its report.
+pub(super) fn carry_out(job: &Job<'_>, format: Format) -> Result<(Report, Ending), CommandError> {
+    let mut watcher = Watcher::new();
+    let report = engine::run(job, &mut watcher);
+    let (changes, more_changes) = watcher.finish();
+    let report = report?;
+    let mut stdout = io::stdout().lock();
+    match format {
+        Format::Json => {
+            serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
+            writeln!(stdout)?;
+        }
+        Format::Text => {
+            for change in changes {
+                writeln!(stdout, "{change}")?;
+            }
+            if more_changes > 0 {
+                writeln!(stdout, "… and {} more", count(more_changes))?;
+            }
+            stdout.write_all(summary(&report, &job.task).as_bytes())?;
+        }
+    }
+    let ending = match report.state {
+        RunState::Interrupted | RunState::Cancelled => Ending::Interrupted,
+        _ if report.counters.failed > 0 => Ending::SomeFailed,
+        _ => Ending::Done,
+    };
+    Ok((report, ending))
+}
+
+/// The value of a granted secret: an environment variable holds it, for a command line is seen by others.
+pub(super) fn secret(name: &str) -> Result<String, RunError> {
+    let variable: String = SECRET_VARIABLE
+        .chars()
+        .chain(name.chars().map(|character| match character {
+            'a'..='z' => character.to_ascii_uppercase(),
+            'A'..='Z' | '0'..='9' => character,
+            _ => '_',
+        }))
+        .collect();
+    std::env::var(&variable).map_err(|_| RunError::NoSecret {
+        name: name.into(),
+        variable,
+    })
+}
