@@ -17,6 +17,7 @@ mod pushdown;
 mod readme;
 mod real_data;
 mod retry;
+mod revert;
 mod runs;
 mod scaffold;
 mod scenarios;

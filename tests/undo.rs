@@ -258,7 +258,7 @@ fn what_is_half_undone_or_worked_on_keeps_its_undo_log() {
     assert_snapshot!(forget(), @"
     ------- stderr -------
     error: run 1 is being undone, and is not undone yet
-    hint: finish that first: host undo 1
+    hint: finish that first: host undo 1, with --revert if it was begun so
     [exit status: 1]
     ");
     lab.host(&["undo", "--forget", "--older-than", "0s", "--store", STORE])
@@ -283,6 +283,8 @@ fn forgetting_wants_a_run_or_an_age() {
         &["undo", "--forget"][..],
         &["undo", "--older-than", "30d"],
         &["undo", "1", "--forget", "--older-than", "30d"],
+        &["undo", "1", "--forget", "--revert"],
+        &["undo", "1", "--restart"],
     ] {
         let ran = lab.host(&[wrong, &["--store", STORE]].concat());
         assert_eq!(ran.status(), 2, "{ran}");

@@ -194,12 +194,17 @@ impl From<RunError> for CommandError {
             ),
             RunError::TakenOver { .. } => made.hint("look at it with `host show`"),
             RunError::Lost | RunError::Undo(_) => made,
-            RunError::Undoing { run } => made.hint(format!("finish that first: host undo {run}")),
+            RunError::Undoing { run } => made.hint(format!(
+                "finish that first: host undo {run}, with --revert if it was begun so"
+            )),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
             RunError::NotUndoable { .. } | RunError::NotRetryable { .. } => made,
             RunError::OtherMigration { .. } => {
                 made.hint("give the plugin of the run's migration, or a mended one of the same name")
             }
+            RunError::NoRevert { .. } => made.hint(
+                "without --revert the host takes the run back by itself, from the undo log; a plugin that has a `revert` is given with --plugin",
+            ),
             RunError::Unfinished { .. } => made.hint(
                 "go on with the same plugin and parameters, or begin anew with --restart; what the unfinished run changed stays changed",
             ),

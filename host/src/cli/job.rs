@@ -1,4 +1,4 @@
-//! What the commands share that have a plugin work on documents: `host run`, `host retry`.
+//! What the commands share that have a plugin work on documents: `host run`, `host retry`, `host undo --revert`.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};

@@ -122,6 +122,7 @@ pub(super) fn as_json(run: &Run) -> Value {
         "state": state(run),
         "plugin": run.plugin.sha256,
         "earlier_plugins": run.earlier_plugins,
+        "reverts": run.reverts,
         "by": run.by,
         "began": time(run.now),
         "ended": run.ended.map(time),
@@ -164,7 +165,13 @@ fn as_text(run: &Run) -> String {
         ("run", run.id.map_or("-".into(), |id| id.to_string())),
         (
             "migration",
-            format!("{} over `{}`", run.migration, run.table),
+            match run.reverts {
+                None => format!("{} over `{}`", run.migration, run.table),
+                Some(other) => format!(
+                    "{} over `{}`, taking run {other} back",
+                    run.migration, run.table
+                ),
+            },
         ),
         ("state", state(run).into()),
         ("plugin", plugins(run)),

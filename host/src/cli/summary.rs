@@ -23,6 +23,13 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
         (Task::Migrate(_), false) => (run, "met the filter"),
         (Task::Retry(run), true) => (format!("dry retry of run {run}"), "had failed"),
         (Task::Retry(run), false) => (format!("retry of run {run}"), "had failed"),
+        (Task::Revert { run, .. }, true) => {
+            (format!("dry revert of run {run}"), "given to `revert`")
+        }
+        (Task::Revert { run: other, .. }, false) => (
+            format!("{run}, which takes run {other} back,"),
+            "given to `revert`",
+        ),
     };
     line(format!(
         "{} over `{}`: {what} {} in {:.1} s",

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use super::job::LedgerJobArguments;
 use super::logs;
 use super::show::{count, counted, safe};
 use super::tables::Format;
@@ -10,6 +11,7 @@ use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals
 use crate::config::File;
 use crate::engine::forget::{Forgotten, forget, forget_older};
 use crate::engine::undo::{UndoReport, undo};
+use crate::engine::{RunError, Task};
 use crate::ledger::{RunId, RunState};
 use crate::store::Store;
 
@@ -20,6 +22,7 @@ use crate::store::Store;
 #[command(
     before_help = "Examples:
   host undo 7 --store sqlite:app.db
+  host undo 7 --store sqlite:app.db --revert    by the plugin's own way back
   host undo 7 --store sqlite:app.db --forget    keep what run 7 did, and free its undo log
   host undo --forget --older-than 30d --store sqlite:app.db",
     help_template = HELP
@@ -43,10 +46,26 @@ pub(super) struct Arguments {
     /// With --forget: of all runs that ended longer ago, such as 30d
     #[arg(long, value_name = "TIME", requires = "forget", conflicts_with = "run", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
+
+    /// Uses the plugin's own `revert` instead of the undo log
+    #[arg(long, conflicts_with = "forget")]
+    revert: bool,
+
+    /// Begins anew where an earlier --revert is unfinished
+    #[arg(long, requires = "revert", help_heading = "With --revert")]
+    restart: bool,
+
+    #[command(flatten, next_help_heading = "With --revert")]
+    job: LedgerJobArguments,
 }
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
+        if !self.revert && (self.job.plugin.is_some() || self.job.dry_run || self.job.wait) {
+            return Err(CommandError::usage(
+                "--plugin, --dry-run and --wait go with --revert: the undo log needs no plugin",
+            ));
+        }
         let store = self.store.open(file, Missing::Refuse)?;
         match (self.run.map(RunId), self.older_than) {
             (None, Some(age)) => {
@@ -59,6 +78,14 @@ impl Arguments {
                 logs::say(&in_words(&[forgotten]));
                 Ok(Ending::Done)
             }
+            (Some(run), _) if self.revert => revert(
+                self.job,
+                file,
+                store.as_ref(),
+                run,
+                self.restart,
+                self.format,
+            ),
             (Some(run), _) => by_log(store.as_ref(), run, self.format),
             (None, None) => Err(CommandError::usage("no run was named")),
         }
@@ -82,6 +109,40 @@ fn by_log(store: &dyn Store, run: RunId, format: Format) -> Result<Ending, Comma
         RunState::Undone => Ending::Done,
         _ => Ending::Interrupted,
     })
+}
+
+/// Takes a run back by its plugin's own `revert`.
+fn revert(
+    job: LedgerJobArguments,
+    file: &File,
+    store: &dyn Store,
+    run: RunId,
+    restart: bool,
+    format: Format,
+) -> Result<Ending, CommandError> {
+    let mut ledger = store.writer()?;
+    let record = ledger.run(run)?.ok_or(RunError::NoRun(run))?;
+    if record.undo_forgotten {
+        logs::say(&format!(
+            "the undo log of run {run} was forgotten, so its documents are not known: going over all of `{}`",
+            safe(&record.table)
+        ));
+    }
+    // An unfinished one goes on with the plugin that it was begun with.
+    let unfinished = ledger
+        .newest_revert(run)?
+        .filter(|revert| revert.state.goes_on() && !restart);
+    let task = Task::Revert { run, restart };
+    let by = unfinished.as_ref().unwrap_or(&record);
+    let (report, ending) = job.carry_out(file, store, by, task, format)?;
+    let record = ledger.run(run)?.ok_or(RunError::NoRun(run))?;
+    if report.state == RunState::Finished && !report.dry_run && record.state == RunState::Undoing {
+        logs::say(&format!(
+            "documents that run {run} deleted are not there to be given to `revert`; its undo log has them\nNext: host undo {run} brings them back."
+        ));
+        return Ok(Ending::SomeFailed);
+    }
+    Ok(ending)
 }
 
 /// Which undo logs were freed.

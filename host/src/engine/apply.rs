@@ -125,6 +125,10 @@ impl<'a> Work<'a> {
         for change in changes {
             self.change(change)?;
         }
+        let untouched = matches!(self.now, Some(Cow::Borrowed(_)));
+        if untouched && self.effect.verdict == Verdict::Updated {
+            self.sink.changed_others(&self.scope.table, self.document);
+        }
         Ok(self.effect)
     }
 

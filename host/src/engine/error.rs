@@ -110,6 +110,12 @@ pub enum RunError {
         /// What the plugin is.
         plugin: String,
     },
+    /// The plugin cannot take its own work back.
+    #[error("the plugin of `{migration}` has no `revert`")]
+    NoRevert {
+        /// The migration.
+        migration: String,
+    },
     /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
     #[error(
         "run {run} of `{migration}` over `{table}` is unfinished ({state}), and was made with {difference}"
@@ -126,6 +132,16 @@ pub enum RunError {
         /// What differs.
         difference: &'static str,
     },
+}
+
+impl RunError {
+    /// A run that was undone cannot be undone.
+    pub(super) fn undone(run: RunId) -> Self {
+        Self::NotUndoable {
+            run,
+            why: "it was undone already".into(),
+        }
+    }
 }
 
 fn wanted(missing: &[Grant]) -> String {

@@ -52,7 +52,7 @@ pub(super) fn span(job: &Job<'_>) -> Span {
             Some(table.unwrap_or(&job.plugin.manifest.table))
         }
         // The ledger knows it, and has not been asked yet.
-        Task::Retry(_) => None,
+        Task::Retry(_) | Task::Revert { .. } => None,
     };
     info_span!(
         target: RUN,

@@ -11,7 +11,8 @@
 //!    does the plugin run under the lock.
 //! 4. Changes, undo log, quarantine, counters and checkpoint commit together.
 //!
-//! The documents come from the table, or the ledger names them: failed ones that are tried again.
+//! The documents come from the table, or the ledger names them: failed ones that are tried again, and those of
+//! a run that its plugin takes back.
 //!
 //! Where the store allows it and the migration does not look into what it writes, later batches are read and
 //! transformed while earlier ones are written (`source.rs`). Documents that were inserted while the run
@@ -33,6 +34,7 @@ mod named;
 pub mod observer;
 pub mod report;
 mod retry;
+mod revert;
 mod runner;
 pub mod sample;
 mod settle;
@@ -93,6 +95,14 @@ pub enum Task {
     Migrate(Migrate),
     /// The failed documents of this run, again: with the run's parameters, at its time, and as part of it.
     Retry(RunId),
+    /// The way back from this run, by the plugin's own `revert` and with the run's parameters. It is a run of
+    /// its own; an unfinished one goes on.
+    Revert {
+        /// The run.
+        run: RunId,
+        /// Gives an unfinished one up and begins a new one.
+        restart: bool,
+    },
 }
 
 /// What a migration is to be run with.

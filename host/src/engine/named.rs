@@ -1,4 +1,4 @@
-//! Documents that the ledger names by their keys: the quarantine's.
+//! Documents that the ledger names by their keys: the quarantine's, and the undo log's.
 //!
 //! They are read by key, and not in the order of the table. Such lists are gone over batch by batch, each
 //! read when the one before is written: nothing is read ahead.
@@ -36,6 +36,8 @@ pub(super) enum Named {
     Nothing,
     /// They are in quarantine, under these numbers.
     Quarantine(Vec<(i64, DocumentFailure)>),
+    /// They stand in this part of the undo log.
+    UndoLog(i64),
 }
 
 /// The documents with the first of these keys, as many as a batch may have, and how many keys that took.

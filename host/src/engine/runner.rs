@@ -1,6 +1,6 @@
 //! The loop that joins reading, transforming and writing.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,10 +11,11 @@ use super::journal::Journal;
 use super::observer::{Observer, Progress};
 use super::report::Report;
 use super::retry::Quarantined;
+use super::revert::{self, Logged};
 use super::source::{Clock, InTurn, Lap, SideBySide, Source};
 use super::start::{Started, start};
 use super::task::Over;
-use super::{Job, now};
+use super::{Job, Task, now};
 use crate::ledger::{Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::store::{Mark, Range, StoreError};
@@ -85,12 +86,14 @@ pub(super) enum Purpose {
     Sweep,
     /// Failed documents, once more: they are counted already.
     Again,
+    /// The documents of a run that is taken back.
+    Back,
 }
 
 impl Purpose {
     /// Whether the ledger names the documents.
     pub fn has_names(self) -> bool {
-        self == Self::Again
+        matches!(self, Self::Again | Self::Back)
     }
 }
 
@@ -167,7 +170,7 @@ impl<'a> Runner<'a> {
     pub(super) fn counters(&self) -> &Counters {
         match self.started.over {
             Over::Quarantine { .. } => &self.tried,
-            Over::Table => &self.started.run.counters,
+            Over::Table | Over::UndoLog(_) => &self.started.run.counters,
         }
     }
 
@@ -176,7 +179,7 @@ impl<'a> Runner<'a> {
     pub(super) fn standing(&self, state: RunState) -> RunState {
         match self.started.over {
             Over::Quarantine { .. } => self.started.run.state,
-            Over::Table => state,
+            Over::Table | Over::UndoLog(_) => state,
         }
     }
 
@@ -187,6 +190,11 @@ impl<'a> Runner<'a> {
                 self.journal.began(&self.started.run, Some(documents));
                 observer.started(Some(documents));
                 self.over_names(Purpose::Again, observer)
+            }
+            Over::UndoLog(_) => {
+                self.journal.began(&self.started.run, None);
+                observer.started(None);
+                self.over_names(Purpose::Back, observer)
             }
         }
     }
@@ -358,6 +366,18 @@ impl<'a> Runner<'a> {
                 };
                 self.drain(&mut source, &lap, purpose, observer)
             }
+            Over::UndoLog(run) => {
+                let mut source = Logged {
+                    lap: &lap,
+                    world,
+                    reader,
+                    ledger: self.job.store.writer()?,
+                    run,
+                    part: None,
+                    ids: VecDeque::new(),
+                };
+                self.drain(&mut source, &lap, purpose, observer)
+            }
             Over::Table if self.started.side_by_side && !self.changes_own && !self.rippled => {
                 std::thread::scope(|scope| {
                     let workers = self.job.pace.workers.max(1);
@@ -503,6 +523,9 @@ impl<'a> Runner<'a> {
         run.ended = (!standing.goes_on()).then(now);
         writer.begin()?;
         writer.save_run(&mut run)?;
+        if let (Task::Revert { run, .. }, RunState::Finished) = (&self.job.task, state) {
+            revert::end(writer.as_mut(), *run)?;
+        }
         if let Some(id) = run.id {
             writer.set_request(id, None)?;
         }

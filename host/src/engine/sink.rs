@@ -23,6 +23,8 @@ pub(super) trait Sink {
     ) -> Result<(), WriteError>;
     fn insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError>;
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError>;
+    /// Notes a document whose outcome changes others only: it is one of the run's documents, too.
+    fn changed_others(&mut self, table: &Table, document: &Document);
     /// Whether a document is still what was read, as far as this run's own changes go.
     fn is_still(&mut self, table: &Table, document: &Document) -> Result<bool>;
     /// Whether changes have changed more than they were to: see [`Writer::has_rippled`].
@@ -110,6 +112,15 @@ impl Sink for Real<'_> {
         self.undo
             .note(&table.name, &document.id, Some(&document.place), &change);
         Ok(())
+    }
+
+    fn changed_others(&mut self, table: &Table, document: &Document) {
+        self.undo.note(
+            &table.name,
+            &document.id,
+            Some(&document.place),
+            &Taken::OthersOnly,
+        );
     }
 
     fn is_still(&mut self, table: &Table, document: &Document) -> Result<bool> {
@@ -247,6 +258,8 @@ impl Sink for Dry<'_> {
         self.pend(table, &document.id, Some(document), None);
         Ok(())
     }
+
+    fn changed_others(&mut self, _table: &Table, _document: &Document) {}
 
     fn is_still(&mut self, _table: &Table, _document: &Document) -> Result<bool> {
         Ok(true)

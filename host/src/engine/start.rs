@@ -73,6 +73,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     let Plan {
         earlier,
         parameters,
+        reverts,
         work,
         filter,
         over,
@@ -89,6 +90,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
             table: table.name.clone(),
             plugin: file(job.plugin),
             earlier_plugins: Vec::new(),
+            reverts,
             parameters: parameters.clone(),
             now: now(),
             state: RunState::Running,

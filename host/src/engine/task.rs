@@ -21,6 +21,8 @@ pub(super) enum Over {
         part: QuarantinePart,
         documents: u64,
     },
+    /// The undo log of this run, which is taken back.
+    UndoLog(RunId),
 }
 
 /// What a job comes to, once its task and the ledger are known.
@@ -28,6 +30,8 @@ pub(super) struct Plan<'p> {
     /// The run that goes on; None where a new one begins.
     pub earlier: Option<Run>,
     pub parameters: BTreeMap<String, String>,
+    /// The run that a new one takes back.
+    pub reverts: Option<RunId>,
     pub work: Work<'p>,
     /// Which documents the work is for.
     pub filter: Filter,
@@ -41,7 +45,9 @@ pub(super) fn table(job: &Job<'_>) -> Result<String, RunError> {
             table: Some(table), ..
         }) => Ok(table.clone()),
         Task::Migrate(_) => Ok(job.plugin.manifest.table.clone()),
-        Task::Retry(run) => Ok(record(job.store.writer()?.as_mut(), *run)?.table),
+        Task::Retry(run) | Task::Revert { run, .. } => {
+            Ok(record(job.store.writer()?.as_mut(), *run)?.table)
+        }
     }
 }
 
@@ -60,12 +66,14 @@ pub(super) fn plan<'p>(
             Ok(Plan {
                 earlier: resumable(job, earlier, &migrate.parameters, migrate.restart)?,
                 parameters: migrate.parameters.clone(),
+                reverts: None,
                 work: job.plugin.forth(),
                 filter: job.plugin.filter.clone(),
                 over: Over::Table,
             })
         }
         Task::Retry(run) => retry(job, *run),
+        Task::Revert { run, restart } => revert(job, *run, *restart, writer.is_none()),
     }
 }
 
@@ -83,12 +91,18 @@ fn retry<'p>(job: &Job<'p>, run: RunId) -> Result<Plan<'p>, RunError> {
             state: record.state.name(),
         });
     }
+    // A document that fails in a run that takes another back is still to be taken back.
+    let (work, filter) = match record.reverts {
+        None => (job.plugin.forth(), job.plugin.filter.clone()),
+        Some(_) => (back(job)?, Filter::default()),
+    };
     let (until, documents) = ledger.last_quarantined(run)?.unwrap_or_default();
     Ok(Plan {
         parameters: record.parameters.clone(),
+        reverts: record.reverts,
         earlier: Some(record),
-        work: job.plugin.forth(),
-        filter: job.plugin.filter.clone(),
+        work,
+        filter,
         over: Over::Quarantine {
             run,
             part: QuarantinePart {
@@ -97,6 +111,51 @@ fn retry<'p>(job: &Job<'p>, run: RunId) -> Result<Plan<'p>, RunError> {
             },
             documents,
         },
+    })
+}
+
+fn revert<'p>(
+    job: &Job<'p>,
+    run: RunId,
+    restart: bool,
+    dry_run: bool,
+) -> Result<Plan<'p>, RunError> {
+    let mut ledger = job.store.writer()?;
+    let record = record(ledger.as_mut(), run)?;
+    same_migration(job, &record)?;
+    let work = back(job)?;
+    if record.state == RunState::Undone {
+        return Err(RunError::undone(run));
+    }
+    if let Some(other) = record.reverts {
+        return Err(RunError::NotUndoable {
+            run,
+            why: format!("it has taken run {other} back by `revert`; run the migration again"),
+        });
+    }
+    let earlier = match (record.state, dry_run) {
+        // What was begun otherwise, or was undone since, is none to go on with.
+        (RunState::Undoing, false) => ledger.newest_revert(run)?,
+        _ => None,
+    };
+    Ok(Plan {
+        earlier: resumable(job, earlier, &record.parameters, restart)?,
+        parameters: record.parameters,
+        reverts: Some(run),
+        work,
+        filter: Filter::default(),
+        over: if record.undo_forgotten {
+            Over::Table
+        } else {
+            Over::UndoLog(run)
+        },
+    })
+}
+
+/// The plugin's own way back.
+fn back<'p>(job: &Job<'p>) -> Result<Work<'p>, RunError> {
+    job.plugin.back().ok_or_else(|| RunError::NoRevert {
+        migration: job.plugin.manifest.name.clone(),
     })
 }
 

@@ -51,12 +51,7 @@ pub fn undo(
         return Err(error);
     }
     match record.state {
-        RunState::Undone => {
-            return Err(RunError::NotUndoable {
-                run,
-                why: "it was undone already".into(),
-            });
-        }
+        RunState::Undone => return Err(RunError::undone(run)),
         _ if record.undo_forgotten => {
             return Err(RunError::NotUndoable {
                 run,
@@ -80,7 +75,7 @@ pub fn undo(
         writer.begin()?;
         let step = (|| {
             claim(writer.as_mut(), &mut record)?;
-            let Some((number, log)) = writer.newest_undo(run)? else {
+            let Some((number, log)) = writer.newest_undo(run, None)? else {
                 record.state = RunState::Undone;
                 record.lease = None;
                 record.ended = Some(now());
@@ -88,6 +83,9 @@ pub fn undo(
                 return Ok(false);
             };
             for entry in decode(&log)?.iter().rev() {
+                if entry.change == Taken::OthersOnly {
+                    continue;
+                }
                 match take_back(&mut tables, writer.as_mut(), entry)? {
                     Ok(()) => report.restored += 1,
                     Err(failure) => {
@@ -235,7 +233,7 @@ fn change_back(
         }
         (Taken::Updated { .. } | Taken::Inserted { .. }, Some(_)) => Ok(Err(CHANGED)),
         // It is gone, as it was before the run.
-        (Taken::Inserted { .. }, None) => Ok(Ok(())),
+        (Taken::Inserted { .. }, None) | (Taken::OthersOnly, _) => Ok(Ok(())),
         (Taken::Updated { .. }, None) => Ok(Err("it was deleted since, and stays so")),
         (Taken::Deleted { .. }, Some(_)) => Ok(Err(
             "another document has its key now, and is left as it is",

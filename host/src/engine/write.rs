@@ -16,7 +16,7 @@ use super::sink::{Dry, Real, Sink};
 use super::source::{Again, Batch, Lap, in_snapshot};
 use super::start::others;
 use super::transform::transform;
-use super::{ATTEMPTS, now, retry, settle};
+use super::{ATTEMPTS, now, retry, revert, settle};
 use crate::ledger::{
     Checkpoint, Counters, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, lease,
 };
@@ -185,6 +185,9 @@ impl Runner<'_> {
         if purpose == Purpose::Sweep {
             self.leave_failed(writer, batch, run.id)?;
         }
+        if let (None, Some(reverted)) = (run.id, run.reverts) {
+            revert::begin(writer, reverted)?;
+        }
         run.state = self.standing(RunState::Running);
         let before = set_aside(purpose, &mut run);
         run.counters.conflicts += *conflicts;
@@ -218,8 +221,14 @@ impl Runner<'_> {
                 writer.save_undo(id, log)?;
             }
         }
-        if let Named::Quarantine(listed) = named {
-            retry::settle(writer, &listed, &applied.handled, &failures)?;
+        match (named, run.reverts) {
+            (Named::Quarantine(listed), _) => {
+                retry::settle(writer, &listed, &applied.handled, &failures)?;
+            }
+            (Named::UndoLog(part), Some(reverted)) => {
+                revert::settle(writer, reverted, part, &lap.table.name, &applied.handled)?;
+            }
+            (Named::UndoLog(_), None) | (Named::Nothing, _) => {}
         }
         Ok(Attempt::Written(Box::new(Written {
             run,

@@ -49,6 +49,8 @@ pub struct Run {
     /// SHA-256 of the plugins that worked on it before, the oldest first: failed documents may be tried
     /// again with another one.
     pub earlier_plugins: Vec<String>,
+    /// The run that it takes back by the plugin's own `revert`; None for one that migrates.
+    pub reverts: Option<RunId>,
     /// Parameters: names and JSON texts.
     pub parameters: BTreeMap<String, String>,
     /// What `context.now` answers, in milliseconds since the Unix epoch: when the run began.
@@ -336,11 +338,17 @@ pub struct QuarantinePart {
 
 /// The host's own tables in a store.
 pub trait Ledger {
-    /// The newest run of a migration over a table.
+    /// The newest run of a migration over a table, but for those that take others back.
     ///
     /// # Errors
     /// If the store cannot be read, or a newer host wrote its ledger.
     fn newest_run(&mut self, migration: &str, table: &str) -> Result<Option<Run>>;
+
+    /// The newest run that takes this one back by the plugin's own `revert`.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a newer host wrote its ledger.
+    fn newest_revert(&mut self, run: RunId) -> Result<Option<Run>>;
 
     /// Writes a run down, within the transaction in hand. A run that has no number gets one.
     ///
@@ -432,11 +440,18 @@ pub trait Ledger {
     /// If the store cannot be written.
     fn save_undo(&mut self, run: RunId, log: &[u8]) -> Result<()>;
 
-    /// The newest part of a run's undo log that is still there, and its number.
+    /// The newest part of a run's undo log that is still there, and its number; of those before another
+    /// part where one is named.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn newest_undo(&mut self, run: RunId) -> Result<Option<(i64, Vec<u8>)>>;
+    fn newest_undo(&mut self, run: RunId, before: Option<i64>) -> Result<Option<(i64, Vec<u8>)>>;
+
+    /// Replaces a part of an undo log by what is left of it, within the transaction in hand.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn cut_undo(&mut self, number: i64, log: &[u8]) -> Result<()>;
 
     /// Forgets one part of an undo log, within the transaction in hand.
     ///

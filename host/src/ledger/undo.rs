@@ -45,6 +45,8 @@ pub enum Taken {
         /// It was stored in binary form.
         binary: bool,
     },
+    /// It was the document at hand, and changed others only: there is nothing to take back.
+    OthersOnly,
 }
 
 impl Taken {
@@ -251,9 +253,10 @@ mod tests {
             let entries: Vec<Entry> = ids.into_iter().enumerate().map(|(number, id)| Entry {
                 table: "t".into(),
                 place: (number % 2 == 0).then_some(Place::Row(number as i64)),
-                change: match number % 3 {
+                change: match number % 4 {
                     0 => Taken::updated(&id, "x"),
                     1 => Taken::Inserted { now: hash(&id) },
+                    2 => Taken::OthersOnly,
                     _ => Taken::deleted(&id, Format::Binary),
                 },
                 id,

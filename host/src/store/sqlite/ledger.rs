@@ -43,10 +43,12 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "request" TEXT,
     "path" TEXT,
     "earlier_plugins" TEXT NOT NULL,
+    "reverts" INTEGER,
     "undo_forgotten" INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS main."_host_runs_claimed" ON "_host_runs" ("table") WHERE "lease" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main."_host_runs_by_migration" ON "_host_runs" ("migration", "table");
+CREATE INDEX IF NOT EXISTS main."_host_runs_reverting" ON "_host_runs" ("reverts") WHERE "reverts" IS NOT NULL;
 CREATE TABLE IF NOT EXISTS main."_host_quarantine" (
     "number" INTEGER NOT NULL PRIMARY KEY,
     "run" INTEGER NOT NULL,
@@ -165,6 +167,7 @@ struct Stored {
     pace: String,
     path: Option<String>,
     earlier_plugins: String,
+    reverts: Option<i64>,
     undo_forgotten: bool,
 }
 
@@ -187,6 +190,7 @@ impl Stored {
             pace: row.get("pace")?,
             path: row.get("path")?,
             earlier_plugins: row.get("earlier_plugins")?,
+            reverts: row.get("reverts")?,
             undo_forgotten: row.get("undo_forgotten")?,
         })
     }
@@ -209,6 +213,7 @@ impl Stored {
                 path: self.path,
             },
             earlier_plugins: parse(&self.earlier_plugins)?,
+            reverts: self.reverts.map(RunId),
             parameters: parse::<BTreeMap<_, _>>(&self.parameters)?,
             now: u64::try_from(self.now).unwrap_or_default(),
             state,
@@ -228,8 +233,17 @@ impl Ledger for SqliteWriter {
     fn newest_run(&mut self, migration: &str, table: &str) -> Result<Option<Run>> {
         Ok(self
             .select_runs(
-                r#"WHERE "migration" = ?1 AND "table" = ?2 ORDER BY "run" DESC LIMIT 1"#,
+                r#"WHERE "migration" = ?1 AND "table" = ?2 AND "reverts" IS NULL ORDER BY "run" DESC LIMIT 1"#,
                 [migration, table],
+            )?
+            .pop())
+    }
+
+    fn newest_revert(&mut self, run: RunId) -> Result<Option<Run>> {
+        Ok(self
+            .select_runs(
+                r#"WHERE "reverts" = ?1 ORDER BY "run" DESC LIMIT 1"#,
+                [run.0],
             )?
             .pop())
     }
@@ -278,15 +292,18 @@ impl Ledger for SqliteWriter {
             .connection
             .query_row(
                 r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
-                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins", "undo_forgotten")
+                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins",
+                        "reverts", "undo_forgotten")
                     VALUES (:migration, :table, :plugin, :parameters, :now, :state,
-                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins, :undo_forgotten) RETURNING "run""#,
+                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins,
+                        :reverts, :undo_forgotten) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
                     ":table": run.table,
                     ":plugin": run.plugin.sha256,
                     ":path": run.plugin.path,
                     ":earlier_plugins": earlier_plugins,
+                    ":reverts": run.reverts.map(|run| run.0),
                     ":undo_forgotten": run.undo_forgotten,
                     ":parameters": parameters,
                     ":now": now,
@@ -449,17 +466,28 @@ impl Ledger for SqliteWriter {
             .map_err(|error| sqlite_error(WRITING, error))
     }
 
-    fn newest_undo(&mut self, run: RunId) -> Result<Option<(i64, Vec<u8>)>> {
+    fn newest_undo(&mut self, run: RunId, before: Option<i64>) -> Result<Option<(i64, Vec<u8>)>> {
         self.connection
             .prepare_cached(
-                r#"SELECT "number", "log" FROM main."_host_undo" WHERE "run" = ?1 ORDER BY "number" DESC LIMIT 1"#,
+                r#"SELECT "number", "log" FROM main."_host_undo" WHERE "run" = ?1 AND "number" < ?2
+                    ORDER BY "number" DESC LIMIT 1"#,
             )
             .and_then(|mut statement| {
                 statement
-                    .query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .query_row((run.0, before.unwrap_or(i64::MAX)), |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })
                     .optional()
             })
             .map_err(|error| sqlite_error(READING, error))
+    }
+
+    fn cut_undo(&mut self, number: i64, log: &[u8]) -> Result<()> {
+        self.connection
+            .prepare_cached(r#"UPDATE main."_host_undo" SET "log" = ?2 WHERE "number" = ?1"#)
+            .and_then(|mut statement| statement.execute((number, log)))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
     }
 
     fn drop_undo(&mut self, number: i64) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What a document asks for under `do`, and how it gets it.
+//! What a document asks for under `do`, and how it gets it; under `undo` for a guest that has a `revert`.
 //!
 //! The tests' guests share this file; they differ by their manifests.
 
@@ -99,12 +99,26 @@ struct Body<'a> {
     wish: Option<&'a RawValue>,
 }
 
+#[derive(Deserialize)]
+struct BodyBack<'a> {
+    #[serde(borrow, rename = "undo")]
+    wish: Option<&'a RawValue>,
+}
+
+/// Which wish of its documents a guest obeys.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "few guests have a way back")]
+pub enum Way {
+    Forth,
+    Back,
+}
+
 /// Obeys the documents of a batch.
-pub fn obey(documents: Vec<types::Document>) -> Vec<WireOutcome> {
+pub fn obey(documents: Vec<types::Document>, way: Way) -> Vec<WireOutcome> {
     let mut outcomes = Vec::new();
     let (mut too_few, mut too_many) = (false, false);
     for (place, document) in (0..).zip(&documents) {
-        let outcome = match wish(&document.body) {
+        let outcome = match wish(&document.body, way) {
             Ok(None) => Outcome::Skip("no wish".into()),
             Ok(Some(Wish::Outcome(outcome))) => outcome,
             Ok(Some(Wish::Request(Request::OneTooFew))) => {
@@ -133,9 +147,12 @@ pub fn obey(documents: Vec<types::Document>) -> Vec<WireOutcome> {
     outcomes
 }
 
-fn wish(body: &str) -> serde_json::Result<Option<Wish>> {
-    let body: Body<'_> = serde_json::from_str(body)?;
-    let Some(text) = body.wish.map(RawValue::get) else {
+fn wish(body: &str, way: Way) -> serde_json::Result<Option<Wish>> {
+    let wish = match way {
+        Way::Forth => serde_json::from_str::<Body<'_>>(body)?.wish,
+        Way::Back => serde_json::from_str::<BodyBack<'_>>(body)?.wish,
+    };
+    let Some(text) = wish.map(RawValue::get) else {
         return Ok(None);
     };
     // A column of a row table holds the script as a text.
@@ -254,7 +271,7 @@ macro_rules! scripted {
             fn transform(
                 documents: Vec<plugin_sdk::__component::migration::migration::plugin::types::Document>,
             ) -> Vec<plugin_sdk::__component::migration::migration::plugin::types::Outcome> {
-                script::obey(documents)
+                script::obey(documents, script::Way::Forth)
             }
         }
 

@@ -1,0 +1,23 @@
+//! The scripted guest with a `revert`: what a document says under `undo`. It is the same migration.
+#![cfg(target_family = "wasm")]
+
+#[path = "../../scripted/src/script.rs"]
+mod script;
+
+script::scripted!(
+    plugin_sdk::Manifest::new("scripted", "things")
+        .version(1)
+        .description("Obeys its documents, and takes back what they say")
+        .reads("facts")
+        .writes("others")
+);
+
+impl plugin_sdk::__component::revert::exports::migration::plugin::revert::Guest for Guest {
+    fn revert(
+        documents: Vec<plugin_sdk::__component::migration::migration::plugin::types::Document>,
+    ) -> Vec<plugin_sdk::__component::migration::migration::plugin::types::Outcome> {
+        script::obey(documents, script::Way::Back)
+    }
+}
+
+plugin_sdk::__component::export_revert!(Guest with_types_in plugin_sdk::__component::revert);
