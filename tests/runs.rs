@@ -10,26 +10,13 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Report, Running, STORE, Tables, guest, scripted};
-
-/// A document that asks to be edited, so that it has `"n":1`.
-const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
+use crate::common::{EDIT, Lab, Report, Running, STORE, Tables, guest, many, scripted};
 
 /// How many of the things have been edited so far.
 fn edited(lab: &Lab) -> usize {
     lab.value("SELECT count(*) FROM things WHERE json_extract(doc, '$.n') = 1")
         .parse()
         .unwrap()
-}
-
-/// A lab in WAL mode, so that it can be looked into during a run, with so many things that ask to be edited.
-fn many(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), EDIT)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
-    lab
 }
 
 /// A document for each kind of outcome.

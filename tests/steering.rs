@@ -5,18 +5,7 @@ use std::thread;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Running, STORE, scripted};
-
-const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
-
-fn many(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), EDIT)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
-    lab
-}
+use crate::common::{EDIT, Lab, Running, STORE, many, scripted};
 
 /// What `host show 1` says, once the run is in the ledger.
 fn show(lab: &Lab) -> Option<Value> {

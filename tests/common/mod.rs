@@ -306,6 +306,19 @@ impl Lab {
     }
 }
 
+/// A document that asks to be edited, so that it has `"n":1`.
+pub const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
+
+/// A lab in WAL mode, so that it can be looked into during a run, with so many things that ask to be edited.
+pub fn many(count: usize) -> Lab {
+    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
+    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), EDIT)));
+    lab.database()
+        .pragma_update(None, "journal_mode", "wal")
+        .unwrap();
+    lab
+}
+
 /// What the scripted guest asks for.
 pub const SCRIPTED_GRANTS: &[&str] = &["--allow", "read:facts,write:others"];
 
