@@ -34,6 +34,13 @@ const READER_CACHE_KIB: i64 = 4 * 1024;
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 128;
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
 /// A SQLite database file.
 pub struct SqliteStore {
     path: PathBuf,
@@ -46,7 +53,8 @@ pub struct SqliteStore {
 type Layouts = Arc<Mutex<HashMap<String, Arc<Layout>>>>;
 
 impl SqliteStore {
-    /// Opens a database that exists. Nothing is written to it.
+    /// Opens a database that exists. Nothing is written to it, but what a process that died has left half
+    /// written is taken back.
     ///
     /// `lock_timeout` bounds each wait for another process's lock.
     ///
@@ -67,11 +75,9 @@ impl SqliteStore {
             layouts: Layouts::default(),
         };
         // Opening reads nothing; what comes after it reads the header and the schema.
-        let checked = store
-            .open_connection(OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .and_then(|connection| {
-                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-            });
+        let checked = store.open_connection(Access::Read).and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        });
         match checked {
             Ok(()) => Ok(store),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
@@ -100,20 +106,22 @@ impl SqliteStore {
         Self::open(path, lock_timeout, overrides)
     }
 
-    fn connect(&self, access: OpenFlags) -> Result<Connection> {
+    fn connect(&self, access: Access) -> Result<Connection> {
         self.open_connection(access)
             .map_err(|error| sqlite_error("opening the database", error))
     }
 
-    fn open_connection(&self, access: OpenFlags) -> rusqlite::Result<Connection> {
-        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    fn open_connection(&self, access: Access) -> rusqlite::Result<Connection> {
+        // Who only reads must be able to write, too: to take back what a process that died has left half
+        // written. Where the file cannot be written, SQLite opens it for reading by itself.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.lock_timeout)?;
-        let cache = if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-            WRITER_CACHE_KIB
-        } else {
-            READER_CACHE_KIB
+        let cache = match access {
+            Access::Read => READER_CACHE_KIB,
+            Access::Write => WRITER_CACHE_KIB,
         };
+        connection.pragma_update(None, "query_only", access == Access::Read)?;
         connection.pragma_update(None, "cache_size", -cache)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
@@ -155,18 +163,18 @@ fn known_layout(layouts: &Layouts, table: &Table) -> Result<Arc<Layout>> {
 
 impl Store for SqliteStore {
     fn tables(&self) -> Result<Vec<TableSummary>> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connect(Access::Read)?;
         schema::summaries(&connection, |name| self.overrides.get(name).cloned())
     }
 
     fn table(&self, name: &str) -> Result<Arc<Table>> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connect(Access::Read)?;
         self.layout(&connection, name)
             .map(|layout| Arc::clone(&layout.table))
     }
 
     fn reads_beside_writes(&self) -> Result<bool> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connect(Access::Read)?;
         connection
             .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
             .map(|mode| mode == "wal")
@@ -174,7 +182,7 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connect(Access::Read)?;
         Ok(Box::new(reader::SqliteReader::new(
             connection,
             Arc::clone(&self.layouts),
@@ -182,7 +190,7 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = self.connect(Access::Write)?;
         connection
             .pragma_update(None, "foreign_keys", true)
             .map_err(|error| sqlite_error("opening the database", error))?;
