@@ -197,6 +197,11 @@ impl From<RunError> for CommandError {
             RunError::Undoing { run } => made.hint(format!(
                 "finish that first: host undo {run}, with --revert if it was begun so"
             )),
+            RunError::Adrift { run, .. } => made
+                .hint(format!(
+                    "`host undo {run}` takes back what it did; then the same command begins anew"
+                ))
+                .hint("or begin anew with --restart, which goes over all documents, those that are done included"),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
             RunError::NotUndoable { .. } | RunError::NotRetryable { .. } => made,
             RunError::OtherMigration { .. } => {

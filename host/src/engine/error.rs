@@ -116,6 +116,18 @@ pub enum RunError {
         /// The migration.
         migration: String,
     },
+    /// An earlier run cannot be gone on with, because nobody can tell any more where it stood.
+    #[error(
+        "run {run} of `{migration}` cannot be gone on with: of the documents that it handled last none is left in table `{table}`, and the rows may have been numbered anew"
+    )]
+    Adrift {
+        /// The run.
+        run: RunId,
+        /// The migration.
+        migration: String,
+        /// The table.
+        table: String,
+    },
     /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
     #[error(
         "run {run} of `{migration}` over `{table}` is unfinished ({state}), and was made with {difference}"

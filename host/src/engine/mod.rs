@@ -32,6 +32,7 @@ mod intent;
 pub mod journal;
 mod named;
 pub mod observer;
+mod refind;
 pub mod report;
 mod retry;
 mod revert;

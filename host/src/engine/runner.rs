@@ -58,8 +58,6 @@ pub(super) struct Runner<'a> {
     pub(super) changes_own: bool,
     /// Triggers or foreign keys change more than the documents at hand. Reading ahead would read too early.
     pub(super) rippled: bool,
-    /// The run has added documents to its own table.
-    pub(super) inserted_here: bool,
     /// Why it ended before its end, where nobody asked for it.
     pub(super) why: Option<String>,
 }
@@ -132,7 +130,6 @@ impl<'a> Runner<'a> {
             worked_before,
             changes_own: false,
             rippled: false,
-            inserted_here: false,
             why: None,
         })
     }
@@ -261,7 +258,7 @@ impl<'a> Runner<'a> {
             return Ok(None);
         };
         // What the run itself adds to its table is none of its business: it might never end.
-        if self.job.pace.sample.is_some() || self.inserted_here {
+        if self.job.pace.sample.is_some() || self.started.run.trail.added_here {
             return Ok(None);
         }
         let mark = writer.mark()?;

@@ -10,12 +10,13 @@ use migration_document::Filter;
 
 use super::apply::Scope;
 use super::error::RunError;
+use super::refind::{Refound, refind};
 use super::task::{self, Over, Plan};
 use super::{Job, grants, journal, now};
-use crate::ledger::{Checkpoint, DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
+use crate::ledger::{DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::plugin::{Fixed, Plugin, SharedReader, Work, World};
-use crate::store::{Kind, Place, StoreError, Table, Writer};
+use crate::store::{Kind, StoreError, Table, Writer};
 
 /// How often a process that waits for another looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -40,6 +41,8 @@ pub(super) struct Started<'p> {
     pub side_by_side: bool,
     /// Documents must be transformed one by one.
     pub one_by_one: bool,
+    /// How the place of an earlier process was found again.
+    pub refound: Refound,
 }
 
 pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
@@ -95,6 +98,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
             now: now(),
             state: RunState::Running,
             checkpoint: None,
+            trail: Default::default(),
             until: lock(&reader).end_of(&table)?,
             counters: Default::default(),
             by: by(),
@@ -105,9 +109,8 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         },
     };
     run.hand_over(file(job.plugin));
-    for point in [&mut run.checkpoint, &mut run.until].into_iter().flatten() {
-        refind(&reader, &table, point)?;
-    }
+    let filtered = !job.plugin.filter.clauses().is_empty();
+    let refound = refind(&reader, &table, filtered, &mut run)?;
     let failures = match (&mut writer, run.id, over) {
         // These are tried again.
         (_, _, Over::Quarantine { .. }) => Vec::new(),
@@ -147,6 +150,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         run,
         failures,
         one_by_one,
+        refound,
     })
 }
 
@@ -208,17 +212,6 @@ pub(super) fn busy(run: &Run) -> Option<RunError> {
         machine: lease.holder.machine.clone(),
         process: lease.holder.process,
     })
-}
-
-/// Finds a checkpoint's place again, which VACUUM may have numbered anew. If its document is gone, the
-/// place is taken as it was.
-fn refind(reader: &SharedReader, table: &Table, point: &mut Checkpoint) -> Result<(), StoreError> {
-    if matches!(point.place, Place::Row(_))
-        && let Some(place) = lock(reader).place_of(table, &point.id)?
-    {
-        point.place = place;
-    }
-    Ok(())
 }
 
 /// The plugin's file, as the ledger keeps it.

@@ -11,6 +11,7 @@ use super::intent::Intent;
 use super::journal::{Committed, Said};
 use super::named::{self, Named};
 use super::observer::Observer;
+use super::refind::Refound;
 use super::runner::{Purpose, Runner};
 use super::sink::{Dry, Real, Sink};
 use super::source::{Again, Batch, Lap, in_snapshot};
@@ -18,7 +19,8 @@ use super::start::others;
 use super::transform::transform;
 use super::{ATTEMPTS, now, retry, revert, settle};
 use crate::ledger::{
-    Checkpoint, Counters, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, lease,
+    Checkpoint, Counters, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, Trail,
+    lease,
 };
 use crate::plugin::world::lock;
 use crate::plugin::{Level, LogLine};
@@ -182,7 +184,7 @@ impl Runner<'_> {
                 self.again(batch)?;
             }
         }
-        if purpose == Purpose::Sweep {
+        if purpose == Purpose::Sweep || self.started.refound == Refound::SomeFailedBehind {
             self.leave_failed(writer, batch, run.id)?;
         }
         if let (None, Some(reverted)) = (run.id, run.reverts) {
@@ -268,7 +270,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Takes out of a sweep's batch what has failed in this run already.
+    /// Takes out of a batch what has failed in this run already.
     fn leave_failed(
         &self,
         writer: &mut dyn Writer,
@@ -356,7 +358,7 @@ impl Runner<'_> {
     ) -> Result<Applied, RunError> {
         let scope = &self.started.scope;
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
-        let mut previous: Option<Checkpoint> = None;
+        let mut passed = Trail::default();
         let mut applied = Applied::default();
         if purpose.has_names() {
             for left in std::mem::take(&mut batch.left) {
@@ -401,10 +403,12 @@ impl Runner<'_> {
                 count(Effect::failed(row.failure), &row.id, run, &mut applied);
             }
             // The first document was compared with the store when the transaction began.
-            if let (true, Some(cut)) = (sink.has_rippled(), &previous)
+            if sink.has_rippled()
+                && passed.newest().is_some()
                 && !sink.is_still(&scope.table, &document)?
             {
-                return Ok(applied.cut_at(cut.clone(), purpose, run));
+                applied.cut = stand_behind(passed, purpose, run);
+                return Ok(applied);
             }
             let effect = apply::carry_out(scope, sink, &document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
@@ -417,21 +421,26 @@ impl Runner<'_> {
                     applied.said.push(said(line, Some(&document.id)));
                 }
             }
+            passed.added_here |= changes_own && inserted;
             let here = Checkpoint {
                 place: document.place,
                 id: document.id,
             };
+            passed.pass(here);
             if changes_own && !self.job.dry_run {
-                applied.inserted = inserted;
-                return Ok(applied.cut_at(here, purpose, run));
+                applied.cut = stand_behind(passed, purpose, run);
+                return Ok(applied);
             }
-            previous = Some(here);
         }
         for (_, row) in unreadable {
             count(Effect::failed(row.failure), &row.id, run, &mut applied);
         }
-        if batch.last.is_some() && purpose == Purpose::Forward {
-            run.checkpoint = batch.last;
+        if let Some(last) = batch.last {
+            // What a sparse filter passes over moves the checkpoint, too.
+            if passed.newest() != Some(&last) {
+                passed.pass(last);
+            }
+            stand_behind(passed, purpose, run);
         }
         Ok(applied)
     }
@@ -445,7 +454,6 @@ impl Runner<'_> {
         };
         self.changes_own |= cut;
         self.rippled |= written.rippled;
-        self.inserted_here |= written.applied.inserted;
         self.journal.numbered(&written.run);
         self.journal.failed(&written.failures);
         self.remember(written.run, written.failures);
@@ -500,6 +508,22 @@ fn said(line: LogLine, document: Option<&str>) -> Said {
     }
 }
 
+/// Notes how far a batch has come, and returns it.
+fn stand_behind(passed: Trail, purpose: Purpose, run: &mut Run) -> Option<Checkpoint> {
+    let here = passed.newest().cloned();
+    match purpose {
+        Purpose::Forward => {
+            run.checkpoint.clone_from(&here);
+            run.trail.follow(passed);
+        }
+        // Its documents lie anywhere.
+        Purpose::Sweep | Purpose::Again | Purpose::Back => {
+            run.trail.added_here |= passed.added_here;
+        }
+    }
+    here
+}
+
 /// How many documents the next batch should have, so that it holds the lock about as long as it may.
 ///
 /// It grows by half at the most, since the next documents may be heavier, and shrinks at once.
@@ -546,23 +570,10 @@ struct Written {
 struct Applied {
     /// Where it ended, if it did before its last document.
     cut: Option<Checkpoint>,
-    /// Documents were added to the run's own table.
-    inserted: bool,
     /// What the plugin said about what was carried out.
     said: Vec<Said>,
     /// Documents that need nothing more, where the ledger named them.
     handled: HashSet<String>,
-}
-
-impl Applied {
-    /// Ends a batch behind a document.
-    fn cut_at(mut self, place: Checkpoint, purpose: Purpose, run: &mut Run) -> Self {
-        if purpose == Purpose::Forward {
-            run.checkpoint = Some(place.clone());
-        }
-        self.cut = Some(place);
-        self
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 pub mod lease;
+pub mod trail;
 pub mod undo;
 
 use migration_document::Failure;
 use serde::{Deserialize, Serialize};
+
+pub use trail::Trail;
 
 use crate::store::{Place, Result};
 
@@ -59,6 +62,8 @@ pub struct Run {
     pub state: RunState,
     /// How far it has come; None before the first batch.
     pub checkpoint: Option<Checkpoint>,
+    /// What finds the checkpoint again.
+    pub trail: Trail,
     /// Where the table ended when the run began; None for an empty table.
     pub until: Option<Checkpoint>,
     /// What was counted.
@@ -269,6 +274,13 @@ impl Counters {
     pub fn skip(&mut self, reason: &str) {
         self.skipped += 1;
         count(&mut self.skip_reasons, reason, 1);
+    }
+
+    /// Takes back what was counted of skips: the documents are met once more.
+    pub fn forget_skips(&mut self) {
+        self.total -= self.skipped;
+        self.skipped = 0;
+        self.skip_reasons.clear();
     }
 
     /// Counts a warning that the plugin logged.

@@ -11,7 +11,7 @@ use super::sql::sqlite_error;
 use super::writer::SqliteWriter;
 use crate::ledger::{
     Counters, DocumentFailure, Ledger, Pace, PluginFile, QuarantinePart, Request, Run, RunId,
-    RunState,
+    RunState, Trail,
 };
 use crate::store::{Result, StoreError};
 
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "now" INTEGER NOT NULL,
     "state" TEXT NOT NULL,
     "checkpoint" TEXT,
+    "trail" TEXT NOT NULL,
     "until" TEXT,
     "counters" TEXT NOT NULL,
     "by" TEXT NOT NULL,
@@ -159,6 +160,7 @@ struct Stored {
     now: i64,
     state: String,
     checkpoint: Option<String>,
+    trail: String,
     until: Option<String>,
     counters: String,
     by: String,
@@ -182,6 +184,7 @@ impl Stored {
             now: row.get("now")?,
             state: row.get("state")?,
             checkpoint: row.get("checkpoint")?,
+            trail: row.get("trail")?,
             until: row.get("until")?,
             counters: row.get("counters")?,
             by: row.get("by")?,
@@ -218,6 +221,7 @@ impl Stored {
             now: u64::try_from(self.now).unwrap_or_default(),
             state,
             checkpoint: self.checkpoint.as_deref().map(parse).transpose()?,
+            trail: parse::<Trail>(&self.trail)?,
             until: self.until.as_deref().map(parse).transpose()?,
             counters: parse::<Counters>(&self.counters)?,
             by: self.by,
@@ -252,6 +256,7 @@ impl Ledger for SqliteWriter {
         self.make_ledger()?;
         let doing = WRITING;
         let checkpoint = run.checkpoint.as_ref().map(text).transpose()?;
+        let trail = text(&run.trail)?;
         let until = run.until.as_ref().map(text).transpose()?;
         let lease = run.lease.as_ref().map(text).transpose()?;
         let counters = text(&run.counters)?;
@@ -263,7 +268,7 @@ impl Ledger for SqliteWriter {
                 .connection
                 .prepare_cached(
                     r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "path" = :path, "earlier_plugins" = :earlier_plugins,
-                        "state" = :state, "checkpoint" = :checkpoint, "until" = :until, "counters" = :counters,
+                        "state" = :state, "checkpoint" = :checkpoint, "trail" = :trail, "until" = :until, "counters" = :counters,
                         "ended" = :ended, "lease" = :lease, "pace" = :pace, "undo_forgotten" = :undo_forgotten
                         WHERE "run" = :run"#,
                 )
@@ -275,6 +280,7 @@ impl Ledger for SqliteWriter {
                         ":undo_forgotten": run.undo_forgotten,
                         ":state": run.state.name(),
                         ":checkpoint": checkpoint,
+                        ":trail": trail,
                         ":until": until,
                         ":counters": counters,
                         ":ended": ended,
@@ -292,10 +298,10 @@ impl Ledger for SqliteWriter {
             .connection
             .query_row(
                 r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
-                        "checkpoint", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins",
+                        "checkpoint", "trail", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins",
                         "reverts", "undo_forgotten")
                     VALUES (:migration, :table, :plugin, :parameters, :now, :state,
-                        :checkpoint, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins,
+                        :checkpoint, :trail, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins,
                         :reverts, :undo_forgotten) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
@@ -309,6 +315,7 @@ impl Ledger for SqliteWriter {
                     ":now": now,
                     ":state": run.state.name(),
                     ":checkpoint": checkpoint,
+                    ":trail": trail,
                     ":until": until,
                     ":counters": counters,
                     ":by": run.by,

@@ -1,0 +1,105 @@
+//! What a run leaves behind it, so that the next process finds the way: a checkpoint alone does not lead on
+//! once its document is gone and the store has numbered its rows anew.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::Checkpoint;
+use crate::store::Place;
+
+/// How many of the last documents are kept.
+pub const KEPT: usize = 32;
+
+/// What a run leaves behind it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trail {
+    /// The last documents that were handled, in the order of their places. None are kept of a table whose
+    /// rows cannot be numbered anew.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    last: VecDeque<Checkpoint>,
+    /// The run has added documents to its own table. It leaves them to the next one, so it must not take
+    /// the end of the table for its own.
+    pub added_here: bool,
+}
+
+impl Checkpoint {
+    /// Whether the store may move the place elsewhere: it is a row's number, and that is not the key.
+    #[must_use]
+    pub fn may_move(&self) -> bool {
+        match self.place {
+            Place::Row(number) => self.id != number.to_string(),
+            Place::Key(_) => false,
+        }
+    }
+}
+
+impl Trail {
+    /// A document has been handled.
+    pub fn pass(&mut self, point: Checkpoint) {
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(point);
+    }
+
+    /// The document that was handled last.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Checkpoint> {
+        self.last.back()
+    }
+
+    /// The documents that were handled last, the newest first.
+    pub fn back(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.last.iter().rev()
+    }
+
+    /// Goes on with what was handled in a further batch.
+    pub fn follow(&mut self, batch: Self) {
+        self.added_here |= batch.added_here;
+        for point in batch.last {
+            if point.may_move() {
+                self.pass(point);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(number: i64, id: &str) -> Checkpoint {
+        Checkpoint {
+            place: Place::Row(number),
+            id: id.into(),
+        }
+    }
+
+    #[test]
+    fn only_the_last_documents_are_kept() {
+        let mut trail = Trail::default();
+        for batch in 0..10 {
+            let mut passed = Trail::default();
+            for number in batch * 10..batch * 10 + 10 {
+                passed.pass(point(number, "a"));
+            }
+            trail.follow(passed);
+        }
+        let numbers: Vec<_> = trail.back().map(|point| point.place.clone()).collect();
+        let expected: Vec<_> = (100 - KEPT as i64..100).rev().map(Place::Row).collect();
+        assert_eq!(numbers, expected);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_places_that_stand_still() {
+        assert!(!point(7, "7").may_move());
+        assert!(point(7, "07").may_move());
+        let mut passed = Trail::default();
+        passed.pass(point(7, "7"));
+        let mut trail = Trail::default();
+        trail.follow(passed);
+        assert_eq!(trail, Trail::default());
+    }
+}
