@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::config::{ConfigError, LogFormat};
 use crate::engine::RunError;
@@ -36,6 +37,15 @@ impl CommandError {
             status: 2,
             ..Self::new(message)
         }
+    }
+
+    /// The end of the disk that holds a run's database.
+    pub(super) fn disk_full(database: &Path) -> Self {
+        Self::new(format!(
+            "the disk that holds {} is full; nothing of the transaction in hand was kept",
+            database.display()
+        ))
+        .hint("make room there, and run the same command again: it goes on from where it was")
     }
 
     /// The exit status of the process: 2 for wrong usage, else 1.
@@ -119,7 +129,7 @@ impl From<StoreError> for CommandError {
             StoreError::ReadOnly { .. } => {
                 made.hint("check who may write the file and its folder; SQLite writes beside the file, too")
             }
-            StoreError::Full => made.hint("make room, and run the same command again: it goes on from where it was"),
+            StoreError::Full => made.hint("make room, and run the same command again"),
             StoreError::NoSuchTable { table, known } => {
                 let near = known.iter().find(|name| name.eq_ignore_ascii_case(&table));
                 match near {

@@ -11,7 +11,7 @@ use super::progress::Watcher;
 use super::show::count;
 use super::summary::summary;
 use super::tables::Format;
-use super::{CommandError, Ending, stop_on_signals};
+use super::{CommandError, Ending, StoreArguments, stop_on_signals};
 use crate::config::File;
 use crate::engine::{self, Grant, Job, Report, RunError, Task};
 use crate::ledger::{Run, RunState};
@@ -83,7 +83,7 @@ impl LedgerJobArguments {
     pub fn carry_out(
         self,
         file: &File,
-        store: &dyn Store,
+        (address, store): (&StoreArguments, &dyn Store),
         run: &Run,
         task: Task,
         format: Format,
@@ -106,7 +106,7 @@ impl LedgerJobArguments {
             pace: self.pace.pace(&file.run),
             stop: &stop,
         };
-        carry_out(&job, format)
+        carry_out(&job, format, |error| address.error(file, error))
     }
 }
 
@@ -136,12 +136,16 @@ fn plugin_of(
     .hint(HINT))
 }
 
-/// Does a job, and shows its report.
-pub(super) fn carry_out(job: &Job<'_>, format: Format) -> Result<(Report, Ending), CommandError> {
+/// Does a job, and shows its report. What ended it early is put into words by `explain`.
+pub(super) fn carry_out(
+    job: &Job<'_>,
+    format: Format,
+    explain: impl FnOnce(RunError) -> CommandError,
+) -> Result<(Report, Ending), CommandError> {
     let mut watcher = Watcher::new();
     let report = engine::run(job, &mut watcher);
     let (changes, more_changes) = watcher.finish();
-    let report = report?;
+    let report = report.map_err(explain)?;
     let mut stdout = io::stdout().lock();
     match format {
         Format::Json => {

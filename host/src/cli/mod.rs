@@ -37,9 +37,10 @@ pub use error::CommandError;
 
 use self::logs::LogArguments;
 use crate::config::{File, LOCK_TIMEOUT};
+use crate::engine::RunError;
 use crate::ledger::Request;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Address, Store};
+use crate::store::{Address, Store, StoreError};
 
 /// How a command that did its work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +151,16 @@ impl StoreArguments {
         Ok(address.parse()?)
     }
 
+    /// Puts what ended a run into words, and names the database where they are about its disk.
+    fn error(&self, file: &File, error: impl Into<RunError>) -> CommandError {
+        match (error.into(), self.address(file)) {
+            (RunError::Store(StoreError::Full), Ok(Address::Sqlite(path))) => {
+                CommandError::disk_full(&path)
+            }
+            (error, _) => error.into(),
+        }
+    }
+
     fn open(&self, file: &File, missing: Missing) -> Result<Box<dyn Store>, CommandError> {
         let Address::Sqlite(path) = self.address(file)?;
         let timeout = self
@@ -158,10 +169,10 @@ impl StoreArguments {
             .unwrap_or(LOCK_TIMEOUT);
         let tables = file.tables.clone();
         let store = match missing {
-            Missing::Refuse => SqliteStore::open(&path, timeout, tables)?,
-            Missing::Make => SqliteStore::open_or_create(&path, timeout, tables)?,
+            Missing::Refuse => SqliteStore::open(&path, timeout, tables),
+            Missing::Make => SqliteStore::open_or_create(&path, timeout, tables),
         };
-        Ok(Box::new(store))
+        Ok(Box::new(store.map_err(|error| self.error(file, error))?))
     }
 }
 

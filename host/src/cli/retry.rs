@@ -39,9 +39,13 @@ impl Arguments {
         let store = self.store.open(file, Missing::Refuse)?;
         let id = RunId(self.run);
         let run = store.writer()?.run(id)?.ok_or(RunError::NoRun(id))?;
-        let (_, ending) =
-            self.job
-                .carry_out(file, store.as_ref(), &run, Task::Retry(id), self.format)?;
+        let (_, ending) = self.job.carry_out(
+            file,
+            (&self.store, store.as_ref()),
+            &run,
+            Task::Retry(id),
+            self.format,
+        )?;
         Ok(ending)
     }
 }

@@ -132,7 +132,7 @@ impl Arguments {
             },
             stop: &stop,
         };
-        let (_, ending) = carry_out(&job, self.format)?;
+        let (_, ending) = carry_out(&job, self.format, |error| self.store.error(file, error))?;
         if let (Some(age), false) = (self.keep_undo.or(file.run.keep_undo), self.dry_run) {
             free_old(store.as_ref(), age);
         }

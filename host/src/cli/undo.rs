@@ -81,21 +81,28 @@ impl Arguments {
             (Some(run), _) if self.revert => revert(
                 self.job,
                 file,
-                store.as_ref(),
+                (&self.store, store.as_ref()),
                 run,
                 self.restart,
                 self.format,
             ),
-            (Some(run), _) => by_log(store.as_ref(), run, self.format),
+            (Some(run), _) => by_log(store.as_ref(), run, self.format, |error| {
+                self.store.error(file, error)
+            }),
             (None, None) => Err(CommandError::usage("no run was named")),
         }
     }
 }
 
 /// Takes a run back by its undo log.
-fn by_log(store: &dyn Store, run: RunId, format: Format) -> Result<Ending, CommandError> {
+fn by_log(
+    store: &dyn Store,
+    run: RunId,
+    format: Format,
+    explain: impl FnOnce(RunError) -> CommandError,
+) -> Result<Ending, CommandError> {
     let stop = stop_on_signals()?;
-    let report = undo(store, run, &stop, |_| {})?;
+    let report = undo(store, run, &stop, |_| {}).map_err(explain)?;
     let mut stdout = io::stdout().lock();
     match format {
         Format::Json => {
@@ -115,7 +122,7 @@ fn by_log(store: &dyn Store, run: RunId, format: Format) -> Result<Ending, Comma
 fn revert(
     job: LedgerJobArguments,
     file: &File,
-    store: &dyn Store,
+    (address, store): (&StoreArguments, &dyn Store),
     run: RunId,
     restart: bool,
     format: Format,
@@ -134,7 +141,7 @@ fn revert(
         .filter(|revert| revert.state.goes_on() && !restart);
     let task = Task::Revert { run, restart };
     let by = unfinished.as_ref().unwrap_or(&record);
-    let (report, ending) = job.carry_out(file, store, by, task, format)?;
+    let (report, ending) = job.carry_out(file, (address, store), by, task, format)?;
     let record = ledger.run(run)?.ok_or(RunError::NoRun(run))?;
     if report.state == RunState::Finished && !report.dry_run && record.state == RunState::Undoing {
         logs::say(&format!(

@@ -46,6 +46,10 @@ pub(super) fn sqlite_error(doing: &str, error: rusqlite::Error) -> StoreError {
             detail: error.to_string(),
         },
         Some(ErrorCode::DiskFull) => StoreError::Full,
+        // The memory that processes share in WAL mode is a file, too, and could not grow.
+        _ if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) => {
+            StoreError::Full
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             StoreError::ReadOnly {
                 detail: error.to_string(),
