@@ -12,6 +12,8 @@ mod bad_input;
 mod cache;
 mod commands;
 mod common;
+#[cfg(unix)]
+mod crash;
 mod logs;
 mod pushdown;
 mod readme;
