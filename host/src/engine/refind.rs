@@ -67,7 +67,7 @@ pub(super) fn refind(
 }
 
 /// The last document that the run has handled and that still stands where it can be told from.
-fn newest(
+pub(super) fn newest(
     reader: &SharedReader,
     table: &Table,
     run: &Run,

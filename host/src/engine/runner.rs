@@ -9,6 +9,7 @@ use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::journal::Journal;
 use super::observer::{Observer, Progress};
+use super::refind::newest;
 use super::report::Report;
 use super::retry::Quarantined;
 use super::revert::{self, Logged};
@@ -104,8 +105,8 @@ impl<'a> Runner<'a> {
             job.pace.batch_size.clamp(1, FIRST_BATCH)
         };
         let clock = Clock::default();
-        if let Some(writer) = &mut started.writer {
-            clock.seen(writer.mark()?);
+        if let Some(mark) = started.mark {
+            clock.seen(mark);
         }
         let failures = std::mem::take(&mut started.failures);
         let worked_before = started.run.pace.worked;
@@ -215,6 +216,7 @@ impl<'a> Runner<'a> {
     fn over_table(&mut self, observer: &mut dyn Observer) -> Result<RunState, RunError> {
         self.count(observer)?;
         let mut purpose = Purpose::Forward;
+        let mut unswept = false;
         // What others did between an earlier process and this one has been seen by nobody.
         let mut seen = self.started.run.id.is_none().then(|| self.clock.now());
         for lap in 0..=LAPS {
@@ -233,11 +235,19 @@ impl<'a> Runner<'a> {
                 }
             }
             let found = self.started.run.counters.total - before;
-            match self.next_lap(purpose, seen, found, lap)? {
+            // What others wrote in one lap may lie behind the next one, too.
+            let mark = self.mark()?;
+            let wrote = mark != seen;
+            unswept = if purpose == Purpose::Forward {
+                unswept || wrote
+            } else {
+                wrote && found > 0
+            };
+            match self.next_lap(purpose, wrote, unswept && lap < LAPS)? {
                 Some(next) => purpose = next,
                 None => break,
             }
-            seen = Some(self.clock.now());
+            seen = mark;
         }
         Ok(if self.job.pace.sample.is_some() {
             RunState::Sampled
@@ -246,52 +256,57 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Whether there may be more to do: documents that others have inserted, or changed, meanwhile.
-    fn next_lap(
-        &mut self,
-        purpose: Purpose,
-        seen: Option<Mark>,
-        found: u64,
-        lap: u32,
-    ) -> Result<Option<Purpose>, RunError> {
+    /// The state that the store is in; None where nothing is written.
+    fn mark(&mut self) -> Result<Option<Mark>, RunError> {
         let Some(writer) = &mut self.started.writer else {
             return Ok(None);
         };
-        // What the run itself adds to its table is none of its business: it might never end.
-        if self.job.pace.sample.is_some() || self.started.run.trail.added_here {
-            return Ok(None);
-        }
         let mark = writer.mark()?;
-        if Some(mark) == seen {
+        self.clock.seen(mark);
+        Ok(Some(mark))
+    }
+
+    /// What there may be to do still: documents that others have added, or, if a sweep is due, changed.
+    fn next_lap(
+        &mut self,
+        purpose: Purpose,
+        wrote: bool,
+        sweep: bool,
+    ) -> Result<Option<Purpose>, RunError> {
+        // What the run itself adds to its table is none of its business: it might never end.
+        if self.job.dry_run || self.job.pace.sample.is_some() || self.started.run.trail.added_here {
             return Ok(None);
         }
-        self.clock.seen(mark);
         let table = &self.started.scope.table;
-        let end = lock(&self.started.reader).end_of(table)?;
-        if purpose == Purpose::Forward && end != self.started.run.until {
-            let more = match &self.started.run.until {
-                None => end.is_some(),
-                Some(until) => {
-                    let behind = Range {
-                        after: Some(&until.place),
-                        until: None,
-                    };
-                    lock(&self.started.reader).count(table, behind)? > 0
-                }
+        let reader = &self.started.reader;
+        let end = lock(reader).end_of(table)?;
+        let filtered = !self.started.filter.clauses().is_empty();
+        let run = &mut self.started.run;
+        if purpose == Purpose::Forward && wrote && end != run.until {
+            // Documents that were added may stand where others stood that are gone.
+            if !filtered && let Some(now) = newest(reader, table, run)? {
+                run.checkpoint = Some(now);
+            }
+            let behind = if filtered {
+                &run.until
+            } else {
+                &run.checkpoint
             };
-            if more {
-                self.started.run.until = end;
+            let range = Range {
+                after: behind.as_ref().map(|point| &point.place),
+                until: None,
+            };
+            if lock(reader).count(table, range)? > 0 {
+                run.until = end;
                 return Ok(Some(Purpose::Forward));
             }
         }
         // Without a filter nothing tells a document that was done from one that was not.
-        let sweep = !self.started.filter.clauses().is_empty()
-            && (purpose == Purpose::Forward || found > 0)
-            && lap < LAPS;
-        if sweep {
-            self.started.run.until = end;
+        if sweep && filtered {
+            run.until = end;
+            return Ok(Some(Purpose::Sweep));
         }
-        Ok(sweep.then_some(Purpose::Sweep))
+        Ok(None)
     }
 
     /// Counts what is to be looked at, for those who watch.

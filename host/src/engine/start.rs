@@ -16,7 +16,7 @@ use super::{Job, grants, journal, now};
 use crate::ledger::{DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::plugin::{Fixed, Plugin, SharedReader, Work, World};
-use crate::store::{Kind, StoreError, Table, Writer};
+use crate::store::{Kind, Mark, StoreError, Table, Writer};
 
 /// How often a process that waits for another looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -34,6 +34,8 @@ pub(super) struct Started<'p> {
     pub reader: SharedReader,
     /// None in a dry run.
     pub writer: Option<Box<dyn Writer>>,
+    /// The state of the store before anything was read of the table; None in a dry run.
+    pub mark: Option<Mark>,
     pub run: Run,
     /// The first failures of a run that goes on.
     pub failures: Vec<DocumentFailure>,
@@ -70,8 +72,10 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     } else {
         Some(job.store.writer()?)
     };
+    let mut mark = None;
     if let Some(writer) = &mut writer {
         wait_for_others(job, writer.as_mut(), &table)?;
+        mark = Some(writer.mark()?);
     }
     let Plan {
         earlier,
@@ -147,6 +151,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         world,
         reader,
         writer,
+        mark,
         run,
         failures,
         one_by_one,
