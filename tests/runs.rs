@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -763,7 +764,7 @@ fn an_unfinished_run_is_gone_on_with_in_batches_of_another_size() {
 #[test]
 fn no_update_of_a_concurrent_writer_is_lost() {
     for mode in ["wal", "delete"] {
-        let lab = many(300);
+        let lab = many(900);
         lab.database()
             .pragma_update(None, "journal_mode", mode)
             .unwrap();
@@ -771,23 +772,36 @@ fn no_update_of_a_concurrent_writer_is_lost() {
         let (report, updates) = thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let database = lab.database();
-                let mut updates = vec![0_u64; 300];
-                let mut at = 0_usize;
+                let mut updates = vec![0_u64; 900];
+                let mut round = 0;
                 while !over.load(Ordering::Relaxed) {
-                    at = (at + 7) % 300;
+                    // Most updates meet what the run has read and not yet written.
+                    let front = edited(&lab);
+                    round += 1;
+                    let at = (front + round * 7 % 23) % 900;
                     let changed = database
                         .execute("UPDATE things SET doc = json_set(doc, '$.visits', coalesce(json_extract(doc, '$.visits'), 0) + 1) WHERE _id = ?1", [format!("t{at:05}")])
                         .unwrap();
                     assert_eq!(changed, 1);
                     updates[at] += 1;
+                    // SQLite has no queue for its lock: without a pause the run would seldom get it.
+                    thread::sleep(Duration::from_millis(2));
                 }
                 updates
             });
-            let report = lab.report_scripted(&["--batch-size", "20", "--lock-timeout", "60s"]);
+            let report = lab.report_scripted(&[
+                "--batch-size",
+                "20",
+                "--lock-timeout",
+                "60s",
+                // Else politeness would make batches of single documents.
+                "--max-lock",
+                "10s",
+            ]);
             over.store(true, Ordering::Relaxed);
             (report, writer.join().unwrap())
         });
-        assert_eq!(report.adds_up().counts(), [300, 300, 0, 0, 0], "{mode}");
+        assert_eq!(report.adds_up().counts(), [900, 900, 0, 0, 0], "{mode}");
         assert!(updates.iter().sum::<u64>() > 0);
         for (number, updates) in updates.into_iter().enumerate() {
             let thing = lab.thing(&format!("t{number:05}"));
