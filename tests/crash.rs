@@ -26,11 +26,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use crate::common::vfs::{self, Fault, alone};
 use crate::common::{EDIT, Lab, SCRIPTED_GRANTS, STORE, Tables, guest, scripted};
-
-mod vfs;
-
-use vfs::Fault;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,27 +42,6 @@ enum Ended {
 const DONE: i32 = 0;
 const FULL: i32 = 1;
 const BROKEN: i32 = 2;
-
-/// Runs a test's body in a process in which no other test runs: it forks, and it watches all databases.
-fn alone(test: &str, body: impl FnOnce()) {
-    const ALONE: &str = "HOST_TEST_ALONE";
-    if std::env::var_os(ALONE).is_some() {
-        vfs::watch();
-        return body();
-    }
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
-    print!("{said}");
-}
 
 /// Starts a process that does this.
 fn start(work: impl FnOnce() -> i32) -> Pid {

@@ -16,6 +16,8 @@ mod common;
 mod crash;
 mod logs;
 mod pushdown;
+#[cfg(unix)]
+mod races;
 mod readme;
 mod real_data;
 mod retry;

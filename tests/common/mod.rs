@@ -1,5 +1,8 @@
 //! A folder of its own for each test, the binary to run in it, and the database to look at afterwards.
 
+#[cfg(unix)]
+pub mod vfs;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;

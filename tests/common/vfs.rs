@@ -5,6 +5,7 @@
 //! are passed on. Nothing is synced: a process that is killed leaves to the system what it has written.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::process::Command;
 use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -39,6 +40,27 @@ static ORIGINAL: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 /// The tables of methods that have been made so far.
 static WATCHED: Mutex<Vec<&'static Watched>> = Mutex::new(Vec::new());
 
+/// Runs a test's body in a process in which no other test runs: all its databases are watched, and it may fork.
+pub fn alone(test: &str, body: impl FnOnce()) {
+    const ALONE: &str = "HOST_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        watch();
+        return body();
+    }
+    let ran = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    print!("{said}");
+}
+
 /// From here on, this happens at the `at`-th operation of this process.
 pub fn arm(fault: Fault, at: u64) {
     *FAULT.lock().unwrap() = fault;
@@ -47,7 +69,7 @@ pub fn arm(fault: Fault, at: u64) {
 }
 
 /// Has every database of this process, opened from now on, go the watched way.
-pub fn watch() {
+fn watch() {
     // SAFETY: SQLite's own VFS is there for as long as the process is.
     let original = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
     assert!(!original.is_null());

@@ -1,0 +1,537 @@
+//! A run beside an application that writes at every wrong moment, in processes that die: no update is lost, every
+//! document is migrated once, and undo gives back what nobody has changed since. Whether all that is so is told by
+//! a model of what the application did; and the model tells when it is not.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use host::engine::undo::{UndoReport, undo};
+use host::engine::{self, Job, Nobody, Observer, Pace, Progress, Report, RunError};
+use host::ledger::{Counters, RunId, RunState};
+use host::plugin::{Limits, Plugin};
+use host::store::Store;
+use host::store::sqlite::SqliteStore;
+use proptest::prelude::*;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::common::vfs::alone;
+use crate::common::{Lab, guest};
+
+mod store;
+
+use store::{DEAD, Death, Disturbed, Lie};
+
+/// The migration goes over all things.
+static UNFILTERED: LazyLock<Plugin> = LazyLock::new(|| load("scripted"));
+
+/// The migration goes over the things whose `todo` is yes.
+static FILTERED: LazyLock<Plugin> = LazyLock::new(|| load("filtered"));
+
+fn load(name: &str) -> Plugin {
+    Plugin::load(guest(name).as_ref(), &Limits::default(), None).unwrap()
+}
+
+/// How many things there are at first.
+const THINGS: usize = 12;
+
+/// What the application does to a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edit {
+    /// Counts a visit up.
+    Visit(usize),
+    Delete(usize),
+    /// Adds a thing, while there is still one that waits for the run. What is added to a table that was
+    /// gone over to its end is nobody's.
+    Add,
+    /// Lets a thing meet the filter, likewise.
+    Ask(usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let thing = || 0..THINGS + 3;
+    prop_oneof![
+        4 => thing().prop_map(Edit::Visit),
+        1 => thing().prop_map(Edit::Delete),
+        1 => Just(Edit::Add),
+        1 => thing().prop_map(Edit::Ask),
+    ]
+}
+
+/// A thing as it is before the run. It can be migrated once: then it has `new` and no `old`.
+fn body(number: usize, asks: bool) -> String {
+    let wish = if number % 6 == 5 {
+        json!("delete")
+    } else {
+        json!({"edit": [{"rename": {"from": "/old", "to": "/new"}}, {"set": {"at": "/todo", "value": "\"no\""}}]})
+    };
+    json!({"visits": 0, "old": number, "todo": if asks { "yes" } else { "no" }, "do": wish})
+        .to_string()
+}
+
+/// Whether a thing meets the filter from the beginning.
+fn asks(number: usize) -> bool {
+    number % 4 != 3
+}
+
+fn id(number: usize) -> String {
+    format!("t{number:02}")
+}
+
+/// What the application knows of a thing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    visits: u64,
+    /// It met the filter at some time.
+    asked: bool,
+    /// It was visited when it had been migrated.
+    visited_after: bool,
+    /// It was deleted, and whether it had been migrated then.
+    deleted: Option<bool>,
+}
+
+/// The application, and all that it knows.
+struct Application {
+    database: Connection,
+    filtered: bool,
+    /// What it still has to do, at each moment that is given to it.
+    moments: std::vec::IntoIter<Vec<Edit>>,
+    things: BTreeMap<String, Known>,
+}
+
+impl Application {
+    fn new(lab: &Lab, filtered: bool, moments: Vec<Vec<Edit>>) -> Self {
+        let mut things = BTreeMap::new();
+        for number in 0..THINGS {
+            let asked = asks(number);
+            lab.put(
+                "things",
+                [(id(number).as_str(), body(number, asked).as_str())],
+            );
+            things.insert(
+                id(number),
+                Known {
+                    asked,
+                    ..Known::default()
+                },
+            );
+        }
+        Self {
+            database: lab.database(),
+            filtered,
+            moments: moments.into_iter(),
+            things,
+        }
+    }
+
+    /// Takes a moment for what is to be done next.
+    fn act(&mut self) {
+        let Some(edits) = self.moments.next().filter(|edits| !edits.is_empty()) else {
+            return;
+        };
+        self.database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for edit in edits {
+            match edit {
+                Edit::Visit(number) => self.visit(&id(number)),
+                Edit::Delete(number) => self.delete(&id(number)),
+                Edit::Add => self.add(),
+                Edit::Ask(number) => self.ask(&id(number)),
+            }
+        }
+        self.database.execute_batch("COMMIT").unwrap();
+    }
+
+    /// Whether a thing that was there from the beginning still waits for the run.
+    fn some_wait(&self) -> bool {
+        self.database
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM things WHERE _id < ?1 AND doc ->> '$.old' IS NOT NULL
+                    AND (doc ->> '$.todo' = 'yes' OR NOT ?2))",
+                (id(THINGS), self.filtered),
+                |row| row.get(0),
+            )
+            .unwrap()
+    }
+
+    fn visit(&mut self, id: &str) {
+        let migrated = self.database.query_row(
+            "UPDATE things SET doc = json_set(doc, '$.visits', (doc ->> '$.visits') + 1)
+             WHERE _id = ?1 RETURNING doc ->> '$.old' IS NULL",
+            [id],
+            |row| row.get::<_, bool>(0),
+        );
+        if let (Ok(migrated), Some(known)) = (migrated, self.things.get_mut(id)) {
+            known.visits += 1;
+            known.visited_after |= migrated;
+        }
+    }
+
+    fn delete(&mut self, id: &str) {
+        let migrated = self.database.query_row(
+            "DELETE FROM things WHERE _id = ?1 RETURNING doc ->> '$.old' IS NULL",
+            [id],
+            |row| row.get::<_, bool>(0),
+        );
+        if let (Ok(migrated), Some(known)) = (migrated, self.things.get_mut(id)) {
+            known.deleted = Some(migrated);
+        }
+    }
+
+    fn add(&mut self) {
+        if self.some_wait() {
+            let number = self.things.len();
+            self.database
+                .execute(
+                    "INSERT INTO things VALUES (?1, ?2)",
+                    [id(number), body(number, true)],
+                )
+                .unwrap();
+            let known = Known {
+                asked: true,
+                ..Known::default()
+            };
+            self.things.insert(id(number), known);
+        }
+    }
+
+    fn ask(&mut self, id: &str) {
+        if self.some_wait() {
+            let asked = self
+                .database
+                .execute(
+                    "UPDATE things SET doc = json_set(doc, '$.todo', 'yes')
+                     WHERE _id = ?1 AND doc ->> '$.old' IS NOT NULL",
+                    [id],
+                )
+                .unwrap();
+            if let (1, Some(known)) = (asked, self.things.get_mut(id)) {
+                known.asked = true;
+            }
+        }
+    }
+}
+
+/// Tells what is not so.
+macro_rules! must {
+    ($holds:expr, $($otherwise:tt)*) => {
+        if !$holds {
+            return Err(format!($($otherwise)*));
+        }
+    };
+}
+
+impl Application {
+    /// Whether the run had to do with a thing.
+    fn handled(&self, known: Known) -> bool {
+        (known.asked || !self.filtered) && known.deleted != Some(false)
+    }
+
+    /// Everything that the run must have done, and nothing else.
+    fn check_run(&self, lab: &Lab, counters: &Counters) -> Result<(), String> {
+        let (mut updated, mut deleted) = (0, 0);
+        for (number, (id, known)) in self.things.iter().enumerate() {
+            let found = thing(lab, id);
+            let handled = self.handled(*known);
+            let goes = number % 6 == 5;
+            updated += u64::from(handled && !goes);
+            deleted += u64::from(handled && goes);
+            if known.deleted.is_some() {
+                must!(found.is_none(), "{id} was deleted, and is there again");
+            } else if handled && goes {
+                must!(found.is_none(), "{id} was not migrated");
+            } else {
+                let found = found.ok_or_else(|| format!("{id} is gone"))?;
+                known.check_visits(id, &found)?;
+                if handled {
+                    must!(found.get("old").is_none(), "{id} was not migrated");
+                    must!(found["new"] == number, "{id} was migrated wrongly");
+                } else {
+                    must!(found["old"] == number, "{id} was migrated uncalled");
+                }
+            }
+        }
+        let counted = [
+            counters.updated,
+            counters.deleted,
+            counters.failed,
+            counters.total,
+        ];
+        let expected = [updated, deleted, 0, updated + deleted];
+        must!(
+            counted == expected,
+            "counted {counted:?}, and {expected:?} were handled"
+        );
+        Ok(())
+    }
+
+    /// All that nobody has changed since is what it was before the run.
+    fn check_undo(&self, lab: &Lab, undone: &UndoReport) -> Result<(), String> {
+        let mut left = 0;
+        for (number, (id, known)) in self.things.iter().enumerate() {
+            let found = thing(lab, id);
+            if known.deleted.is_some() {
+                must!(found.is_none(), "{id} was deleted, and is there again");
+                left += u64::from(known.deleted == Some(true));
+                continue;
+            }
+            let found = found.ok_or_else(|| format!("{id} was not given back"))?;
+            known.check_visits(id, &found)?;
+            if known.visited_after {
+                left += 1;
+                must!(found["new"] == number, "{id} was changed since, and undone");
+            } else {
+                must!(found["old"] == number, "{id} was not undone");
+                must!(found.get("new").is_none(), "{id} was half undone");
+            }
+            if known.visits == 0 && number < THINGS && known.asked == asks(number) {
+                let bytes = lab.body("things", id);
+                must!(bytes == body(number, known.asked), "{id} has other bytes");
+            }
+        }
+        must!(
+            undone.left_alone == left,
+            "{} left alone, and {left} were changed since",
+            undone.left_alone
+        );
+        Ok(())
+    }
+}
+
+impl Known {
+    fn check_visits(&self, id: &str, found: &Value) -> Result<(), String> {
+        must!(
+            found["visits"] == self.visits,
+            "an update of {id} was lost: {} visits, and {} were made",
+            found["visits"],
+            self.visits
+        );
+        Ok(())
+    }
+}
+
+fn thing(lab: &Lab, id: &str) -> Option<Value> {
+    let bodies = lab.column("SELECT doc FROM things WHERE _id = ?1", &[&id]);
+    let body = bodies.first()?;
+    Some(serde_json::from_str(body).unwrap())
+}
+
+/// How a run goes, process by process.
+#[derive(Debug, Clone)]
+struct Course {
+    filtered: bool,
+    wal: bool,
+    batch_size: usize,
+    workers: usize,
+    moments: Vec<Vec<Edit>>,
+    /// How each process but the last ends.
+    ends: Vec<End>,
+    lie: Option<Lie>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Dies(Death),
+    /// It is told to end after so many batches.
+    Stops(u64),
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        (0..5_u64).prop_map(|commit| End::Dies(Death::Before(commit))),
+        (0..5_u64).prop_map(|commit| End::Dies(Death::After(commit))),
+        (1..4_u64).prop_map(End::Stops),
+    ]
+}
+
+fn course() -> impl Strategy<Value = Course> {
+    let moments = proptest::collection::vec(proptest::collection::vec(edit(), 0..4), 0..16);
+    let ends = proptest::collection::vec(end(), 0..4);
+    (
+        any::<bool>(),
+        any::<bool>(),
+        1..8_usize,
+        1..4_usize,
+        moments,
+        ends,
+    )
+        .prop_map(
+            |(filtered, wal, batch_size, workers, moments, ends)| Course {
+                filtered,
+                wal,
+                batch_size,
+                workers,
+                moments,
+                ends,
+                lie: None,
+            },
+        )
+}
+
+/// Tells a run to end after so many batches.
+struct Stopper<'a> {
+    left: u64,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for Stopper<'_> {
+    fn advanced(&mut self, _progress: Progress<'_>) {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Course {
+    fn open(&self, lab: &Lab) -> SqliteStore {
+        SqliteStore::open(
+            &lab.path("app.db"),
+            Duration::from_secs(60),
+            BTreeMap::new(),
+        )
+        .unwrap()
+    }
+
+    /// Runs processes until one has come to the end of the table, and undoes what they did. What is not as it
+    /// must be is told.
+    fn take(&self) -> Result<(), String> {
+        let lab = Lab::with_things([]);
+        let mode = if self.wal { "wal" } else { "delete" };
+        lab.database()
+            .pragma_update(None, "journal_mode", mode)
+            .unwrap();
+        let application = Arc::new(Mutex::new(Application::new(
+            &lab,
+            self.filtered,
+            self.moments.clone(),
+        )));
+        let mut ends = self.ends.iter().copied();
+        let run = loop {
+            if let Err(error) = self.process(&lab, &application, ends.next())
+                && !error.to_string().contains(DEAD)
+            {
+                return Err(format!("a process failed: {error}"));
+            }
+            // A process that died may have done all that there was to do.
+            let run = self.open(&lab).writer().unwrap().run(RunId(1)).unwrap();
+            if let Some(run) = run.filter(|run| run.state == RunState::Finished) {
+                break run;
+            }
+        };
+        let application = Arc::into_inner(application).unwrap().into_inner().unwrap();
+        application.check_run(&lab, &run.counters)?;
+        let undone = undo(&self.open(&lab), RunId(1), &AtomicBool::new(false), |_| {})
+            .map_err(|error| error.to_string())?;
+        application.check_undo(&lab, &undone)
+    }
+
+    fn process(
+        &self,
+        lab: &Lab,
+        application: &Arc<Mutex<Application>>,
+        end: Option<End>,
+    ) -> Result<Report, RunError> {
+        let acting = Arc::clone(application);
+        let death = match end {
+            Some(End::Dies(death)) => Some(death),
+            _ => None,
+        };
+        let store = Disturbed::new(
+            self.open(lab),
+            move || acting.lock().unwrap().act(),
+            death,
+            self.lie,
+        );
+        let stop = AtomicBool::new(false);
+        let mut observer: Box<dyn Observer> = match end {
+            Some(End::Stops(left)) => Box::new(Stopper { left, stop: &stop }),
+            _ => Box::new(Nobody),
+        };
+        let plugin = if self.filtered {
+            &FILTERED
+        } else {
+            &UNFILTERED
+        };
+        engine::run(
+            &Job {
+                store: &store,
+                plugin,
+                table: None,
+                granted: ["read:facts", "write:others"]
+                    .map(|grant| grant.parse().unwrap())
+                    .into(),
+                parameters: BTreeMap::new(),
+                secrets: &|_| unreachable!("the guests want no secret"),
+                dry_run: false,
+                restart: false,
+                wait: false,
+                pace: Pace {
+                    batch_size: self.batch_size,
+                    workers: self.workers,
+                    ..Pace::default()
+                },
+                stop: &stop,
+            },
+            observer.as_mut(),
+        )
+    }
+}
+
+#[test]
+fn beside_any_writer_and_in_any_processes_everything_is_done_once() {
+    alone(
+        "races::beside_any_writer_and_in_any_processes_everything_is_done_once",
+        || {
+            let config = ProptestConfig {
+                cases: 200,
+                failure_persistence: None,
+                ..ProptestConfig::default()
+            };
+            proptest!(config, |(course in course())| {
+                course.take().map_err(TestCaseError::fail)?;
+            });
+        },
+    );
+}
+
+/// A course in which the application visits a thing at every moment.
+fn disturbed(lie: Lie, ends: Vec<End>) -> Course {
+    Course {
+        filtered: false,
+        wal: true,
+        batch_size: 4,
+        workers: 1,
+        moments: (0..THINGS)
+            .cycle()
+            .take(60)
+            .map(|number| vec![Edit::Visit(number)])
+            .collect(),
+        ends,
+        lie: Some(lie),
+    }
+}
+
+/// What these tests find is found only because they look for it: a store that does not compare, or does not keep
+/// together what belongs together, does not get past them.
+#[test]
+fn a_store_that_lies_is_found_out() {
+    let told = |lie, ends: &[End]| {
+        let course = disturbed(lie, ends.to_vec());
+        let honest = Course {
+            lie: None,
+            ..course.clone()
+        };
+        assert_eq!(honest.take(), Ok(()));
+        course.take().unwrap_err()
+    };
+    for lie in [Lie::NothingChanged, Lie::NobodyWrote] {
+        let told = told(lie, &[]);
+        assert!(told.contains(" was lost: "), "{lie:?}: {told}");
+    }
+    let apart = told(Lie::CommitsApart, &[End::Dies(Death::After(2))]);
+    assert!(apart.starts_with("counted "), "{apart}");
+    let no_undo = told(Lie::NoUndo, &[]);
+    assert!(no_undo.contains("undo log was forgotten"), "{no_undo}");
+}
