@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use host::engine::undo::undo;
-use host::engine::{self, Job, Nobody, Observer, Pace, Progress, RunError};
+use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, RunError, Task};
 use host::ledger::RunId;
 use host::ledger::undo::decode;
 use host::plugin::{Limits, Plugin};
@@ -100,14 +100,12 @@ impl Work {
                 &Job {
                     store: &store,
                     plugin,
-                    table: None,
+                    task: Task::Migrate(Migrate::default()),
                     granted: ["read:facts", "write:others"]
                         .map(|grant| grant.parse().unwrap())
                         .into(),
-                    parameters: BTreeMap::new(),
                     secrets: &|_| unreachable!("the guest wants no secret"),
                     dry_run: false,
-                    restart: false,
                     wait: false,
                     pace: Pace {
                         batch_size: batch,

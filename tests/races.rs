@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use host::engine::undo::{UndoReport, undo};
-use host::engine::{self, Job, Nobody, Observer, Pace, Progress, Report, RunError};
+use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Task};
 use host::ledger::{Counters, RunId, RunState};
 use host::plugin::{Limits, Plugin};
 use host::store::Store;
@@ -458,14 +458,12 @@ impl Course {
             &Job {
                 store: &store,
                 plugin,
-                table: None,
+                task: Task::Migrate(Migrate::default()),
                 granted: ["read:facts", "write:others"]
                     .map(|grant| grant.parse().unwrap())
                     .into(),
-                parameters: BTreeMap::new(),
                 secrets: &|_| unreachable!("the guests want no secret"),
                 dry_run: false,
-                restart: false,
                 wait: false,
                 pace: Pace {
                     batch_size: self.batch_size,

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use host::ledger::{DocumentFailure, Ledger, Request, Run, RunId};
+use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId};
 use host::store::sqlite::SqliteStore;
 use host::store::{
     Advice, Again, Budget, Document, Format, Mark, NewKey, Page, Place, Range, Reader, Result,
     Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
-use migration_document::Filter;
+use migration_document::{Failure, Filter};
 
 /// When a process dies, as far as the store can tell: from then on nothing of it arrives there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +229,7 @@ impl Writer for DisturbedWriter {
 
     pass_on! {
         fn changed_since(mark: Mark) -> Result<bool>;
+        fn numbering(table: &Table) -> Result<Option<i64>>;
         fn save_point() -> Result<()>;
         fn release() -> Result<(), WriteError>;
         fn rewind() -> Result<()>;
@@ -261,17 +262,23 @@ impl Ledger for DisturbedWriter {
 
     pass_on! {
         fn newest_run(migration: &str, table: &str) -> Result<Option<Run>>;
+        fn newest_revert(run: RunId) -> Result<Option<Run>>;
         fn quarantine(run: RunId, failure: &DocumentFailure) -> Result<()>;
         fn quarantined(run: RunId, limit: usize) -> Result<Vec<DocumentFailure>>;
+        fn quarantined_within(run: RunId, part: QuarantinePart, limit: usize) -> Result<Vec<(i64, DocumentFailure)>>;
+        fn last_quarantined(run: RunId) -> Result<Option<(i64, u64)>>;
+        fn quarantine_again(number: i64, failure: &Failure) -> Result<()>;
+        fn leave_quarantine(number: i64) -> Result<()>;
         fn is_quarantined(run: RunId, table: &str, id: &str) -> Result<bool>;
         fn run(run: RunId) -> Result<Option<Run>>;
         fn runs() -> Result<Vec<Run>>;
         fn claimed(table: &str) -> Result<Vec<Run>>;
         fn request(run: RunId) -> Result<Option<Request>>;
         fn set_request(run: RunId, request: Option<Request>) -> Result<()>;
-        fn newest_undo(run: RunId) -> Result<Option<(i64, Vec<u8>)>>;
+        fn newest_undo(run: RunId, before: Option<i64>) -> Result<Option<(i64, Vec<u8>)>>;
+        fn cut_undo(number: i64, log: &[u8]) -> Result<()>;
         fn drop_undo(number: i64) -> Result<()>;
-        fn forget_undo(run: RunId) -> Result<u64>;
+        fn forget_undo(run: RunId, most: usize) -> Result<u64>;
         fn undo_size(run: RunId) -> Result<u64>;
     }
 }

@@ -212,6 +212,9 @@ impl From<RunError> for CommandError {
                     "`host undo {run}` takes back what it did; then the same command begins anew"
                 ))
                 .hint("or begin anew with --restart, which goes over all documents, those that are done included"),
+            RunError::Renumbered { .. } => made.hint(
+                "begin anew with --restart, which goes over all documents, those that are done included",
+            ),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
             RunError::NotUndoable { .. } | RunError::NotRetryable { .. } => made,
             RunError::OtherMigration { .. } => {

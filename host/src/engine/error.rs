@@ -128,6 +128,18 @@ pub enum RunError {
         /// The table.
         table: String,
     },
+    /// The documents have no key but their rows' numbers, and these may be others by now.
+    #[error(
+        "run {run} of `{migration}` cannot go on: table `{table}` has no primary key, and by VACUUM or a change of the schema its rows may have been numbered anew"
+    )]
+    Renumbered {
+        /// The run.
+        run: RunId,
+        /// The migration.
+        migration: String,
+        /// The table.
+        table: String,
+    },
     /// An earlier run of the migration did not come to its end, and cannot be gone on with as it was.
     #[error(
         "run {run} of `{migration}` over `{table}` is unfinished ({state}), and was made with {difference}"

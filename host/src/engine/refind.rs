@@ -5,6 +5,8 @@
 //! they close gaps. So any document that the run has handled, and that stands no further on than it did, is a
 //! place to go on from; and nothing is handled twice if it was the last one of those that are still there.
 //! One that stands further on was deleted and inserted again, and tells nothing.
+//!
+//! Where the rows' numbers are the only key, no document can be told from another once they have changed.
 
 use super::error::RunError;
 use crate::ledger::{Checkpoint, Run};
@@ -29,33 +31,41 @@ pub(super) fn refind(
     reader: &SharedReader,
     table: &Table,
     filtered: bool,
+    numbering: Option<i64>,
     run: &mut Run,
 ) -> Result<Refound, RunError> {
     // A run that is in no ledger has not begun.
     let Some(id) = run.id else {
         return Ok(Refound::Exactly);
     };
+    if run.trail.numbering != numbering {
+        if !filtered {
+            return Err(RunError::Renumbered {
+                run: id,
+                migration: run.migration.clone(),
+                table: run.table.clone(),
+            });
+        }
+        from_the_beginning(run);
+        run.trail.numbering = numbering;
+        run.until = lock(reader).end_of(table)?;
+        return Ok(Refound::SomeFailedBehind);
+    }
     let mut how = Refound::Exactly;
-    if let Some(stood) = run.checkpoint.clone().filter(Checkpoint::may_move) {
-        let now = newest(reader, table, run)?;
-        if let Some(now) = now {
-            if now.id != stood.id {
-                how = Refound::SomeFailedBehind;
-            }
-            run.checkpoint = Some(now);
-        } else if !nothing_moved(reader, table, run)? {
-            // What the filter finds is what is still to be done, wherever the run stood.
-            if !filtered {
-                return Err(RunError::Adrift {
-                    run: id,
-                    migration: run.migration.clone(),
-                    table: run.table.clone(),
-                });
-            }
-            run.checkpoint = None;
-            // They are met once more.
-            run.counters.forget_skips();
+    match step_back(reader, table, run)? {
+        Step::Stays => {}
+        Step::Back => how = Refound::SomeFailedBehind,
+        Step::Lost if nothing_moved(reader, table, run)? => {}
+        Step::Lost if filtered => {
+            from_the_beginning(run);
             how = Refound::SomeFailedBehind;
+        }
+        Step::Lost => {
+            return Err(RunError::Adrift {
+                run: id,
+                migration: run.migration.clone(),
+                table: run.table.clone(),
+            });
         }
     }
     if let Some(until) = run.until.as_mut().filter(|until| until.may_move())
@@ -66,8 +76,53 @@ pub(super) fn refind(
     Ok(how)
 }
 
+/// Goes over the table once more: the filter finds what is still to be done.
+fn from_the_beginning(run: &mut Run) {
+    run.checkpoint = None;
+    // They are met once more.
+    run.counters.forget_skips();
+}
+
+/// Where a checkpoint went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Its document is still there, or its place cannot move.
+    Stays,
+    /// Behind an earlier document, because later ones are gone.
+    Back,
+    /// Nowhere: of the documents that are known to have been handled none is left.
+    Lost,
+}
+
+/// Puts a checkpoint behind the last document that the run has handled and that is still there. Where later
+/// ones are gone, others may have taken their places.
+pub(super) fn step_back(
+    reader: &SharedReader,
+    table: &Table,
+    run: &mut Run,
+) -> Result<Step, StoreError> {
+    let Some(stood) = run.checkpoint.as_ref().filter(|point| point.may_move()) else {
+        return Ok(Step::Stays);
+    };
+    if let Some(now) = newest(reader, table, run)? {
+        let step = if now.id == stood.id {
+            Step::Stays
+        } else {
+            Step::Back
+        };
+        run.checkpoint = Some(now);
+        return Ok(step);
+    }
+    if run.trail.is_whole() {
+        // Nothing at all that was handled is left.
+        run.checkpoint = None;
+        return Ok(Step::Back);
+    }
+    Ok(Step::Lost)
+}
+
 /// The last document that the run has handled and that still stands where it can be told from.
-pub(super) fn newest(
+fn newest(
     reader: &SharedReader,
     table: &Table,
     run: &Run,

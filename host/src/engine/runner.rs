@@ -9,7 +9,7 @@ use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::journal::Journal;
 use super::observer::{Observer, Progress};
-use super::refind::newest;
+use super::refind::{Refound, Step, step_back};
 use super::report::Report;
 use super::retry::Quarantined;
 use super::revert::{self, Logged};
@@ -284,8 +284,8 @@ impl<'a> Runner<'a> {
         let run = &mut self.started.run;
         if purpose == Purpose::Forward && wrote && end != run.until {
             // Documents that were added may stand where others stood that are gone.
-            if !filtered && let Some(now) = newest(reader, table, run)? {
-                run.checkpoint = Some(now);
+            if !filtered && step_back(reader, table, run)? == Step::Back {
+                self.started.refound = Refound::SomeFailedBehind;
             }
             let behind = if filtered {
                 &run.until

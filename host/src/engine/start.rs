@@ -114,7 +114,11 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     };
     run.hand_over(file(job.plugin));
     let filtered = !job.plugin.filter.clauses().is_empty();
-    let refound = refind(&reader, &table, filtered, &mut run)?;
+    let numbering = match &mut writer {
+        Some(writer) => writer.numbering(&table)?,
+        None => None,
+    };
+    let refound = refind(&reader, &table, filtered, numbering, &mut run)?;
     let failures = match (&mut writer, run.id, over) {
         // These are tried again.
         (_, _, Over::Quarantine { .. }) => Vec::new(),

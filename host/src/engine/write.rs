@@ -151,6 +151,7 @@ impl Runner<'_> {
             Some(id) => writer.request(id)?,
             None => None,
         };
+        self.number(writer, &mut run)?;
         let mark = writer.mark()?;
         if lap.clock.now() != mark {
             self.courtesy.others_wrote(Instant::now());
@@ -267,6 +268,29 @@ impl Runner<'_> {
             }
         }
         run.lease = Some(Lease::new(now()));
+        Ok(())
+    }
+
+    /// Makes sure that the rows have the numbers that they had, where these are the documents' only key.
+    fn number(&self, writer: &mut dyn Writer, run: &mut Run) -> Result<(), RunError> {
+        let table = &self.started.scope.table;
+        if writer.numbering(table)?.is_none() {
+            return Ok(());
+        }
+        let begun = run.id.is_some();
+        if !begun {
+            // The ledger's tables change the schema, too.
+            writer.save_run(run)?;
+        }
+        let numbering = writer.numbering(table)?;
+        if let (true, Some(id)) = (begun && run.trail.numbering != numbering, run.id) {
+            return Err(RunError::Renumbered {
+                run: id,
+                migration: run.migration.clone(),
+                table: run.table.clone(),
+            });
+        }
+        run.trail.numbering = numbering;
         Ok(())
     }
 

@@ -19,6 +19,9 @@ pub struct Trail {
     /// rows cannot be numbered anew.
     #[serde(skip_serializing_if = "VecDeque::is_empty")]
     last: VecDeque<Checkpoint>,
+    /// See [`Writer::numbering`](crate::store::Writer::numbering).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbering: Option<i64>,
     /// The run has added documents to its own table. It leaves them to the next one, so it must not take
     /// the end of the table for its own.
     pub added_here: bool,
@@ -48,6 +51,12 @@ impl Trail {
     #[must_use]
     pub fn newest(&self) -> Option<&Checkpoint> {
         self.last.back()
+    }
+
+    /// Whether it names every document that was handled.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.last.len() < KEPT
     }
 
     /// The documents that were handled last, the newest first.

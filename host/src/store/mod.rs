@@ -253,6 +253,13 @@ pub trait Writer: Ledger + Send {
     /// If the store cannot be read.
     fn mark(&mut self) -> Result<Mark>;
 
+    /// A number that changes whenever the rows of a table may have been numbered anew; None where their
+    /// numbers are no one's key, or never change.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn numbering(&mut self, table: &Table) -> Result<Option<i64>>;
+
     /// Starts a transaction that holds the write lock from its first moment on, waiting for other
     /// writers up to the store's lock timeout.
     ///

@@ -202,6 +202,18 @@ impl Writer for SqliteWriter {
             .map_err(|error| sqlite_error("reading the data version", error))
     }
 
+    fn numbering(&mut self, table: &Table) -> Result<Option<i64>> {
+        if !table.key.is_empty() {
+            return Ok(None);
+        }
+        // VACUUM counts it up, as every change of the schema does.
+        self.connection
+            .prepare_cached("PRAGMA main.schema_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map(Some)
+            .map_err(|error| sqlite_error("reading the schema's version", error))
+    }
+
     fn begin(&mut self) -> Result<()> {
         // A transaction that starts by reading could not become a writer once another has written.
         self.run("starting a transaction", "BEGIN IMMEDIATE")?;
