@@ -331,7 +331,6 @@ fn documents_are_found_again_by_keys_of_every_kind() {
         "(id INTEGER PRIMARY KEY, n, do TEXT)",
         "(id INTEGER, n, do TEXT, PRIMARY KEY (id, do))",
         "(id INTEGER, n, do TEXT, PRIMARY KEY (do, id)) WITHOUT ROWID",
-        "(id INTEGER, n, do TEXT)",
         "(id REAL PRIMARY KEY, n, do TEXT)",
         "(id BLOB PRIMARY KEY, n, do TEXT)",
     ] {
@@ -360,6 +359,27 @@ fn documents_are_found_again_by_keys_of_every_kind() {
         lab.host(&["undo", "1", "--store", STORE]).success();
         assert_eq!(lab.value("SELECT sum(n) FROM things"), "0", "{table}");
     }
+}
+
+#[test]
+fn rows_that_may_have_been_numbered_anew_are_not_tried_again() {
+    let lab = Lab::with_table("CREATE TABLE things (n, do TEXT)");
+    let fail = r#"{"fail":{"code":"asked","message":"not yet","at":null}}"#;
+    for _ in 0..2 {
+        lab.execute("INSERT INTO things VALUES (0, ?1)", &[&fail]);
+    }
+    assert_eq!(lab.report_scripted(&[]).counts(), [2, 0, 0, 2, 0]);
+    let set = r#"{"edit":[{"set":{"at":"/n","value":"1"}}]}"#;
+    lab.execute("UPDATE things SET do = ?1 WHERE rowid = 1", &[&set]);
+    assert_eq!(report(&lab, &[]).counts(), [2, 1, 0, 1, 0]);
+    lab.sql("DELETE FROM things WHERE rowid = 1; VACUUM");
+    let refused = lab.host(&retry(&[]));
+    assert_eq!(refused.status(), 1);
+    assert!(
+        refused.stderr().contains("may have been numbered anew"),
+        "{refused}"
+    );
+    assert_eq!(lab.value("SELECT sum(n) FROM things"), "0");
 }
 
 /// A lab in WAL mode with so many failed documents, which have been mended since.

@@ -13,7 +13,7 @@ use super::error::RunError;
 use super::refind::{Refound, refind};
 use super::task::{self, Over, Plan};
 use super::{Job, grants, journal, now};
-use crate::ledger::{DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
+use crate::ledger::{Counters, DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
 use crate::plugin::{Fixed, Plugin, SharedReader, Work, World};
 use crate::store::{Kind, Mark, StoreError, Table, Writer};
@@ -37,6 +37,8 @@ pub(super) struct Started<'p> {
     /// The state of the store before anything was read of the table; None in a dry run.
     pub mark: Option<Mark>,
     pub run: Run,
+    /// What the ledger said of an earlier process's run before anything of it was mended.
+    pub found: Option<(RunState, Counters)>,
     /// The first failures of a run that goes on.
     pub failures: Vec<DocumentFailure>,
     /// Batches may be read and transformed while others are written.
@@ -85,6 +87,9 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         filter,
         over,
     } = task::plan(job, &table.name, writer.as_mut())?;
+    let found = earlier
+        .as_ref()
+        .map(|earlier| (earlier.state, earlier.counters.clone()));
     let mut run = match earlier {
         // The claim was an earlier process's; this one makes its own with its first batch.
         Some(earlier) => Run {
@@ -118,7 +123,11 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         Some(writer) => writer.numbering(&table)?,
         None => None,
     };
-    let refound = refind(&reader, &table, filtered, numbering, &mut run)?;
+    let refound = match over {
+        Over::Table => refind(&reader, &table, filtered, numbering, &mut run)?,
+        // The ledger names each of the documents.
+        Over::Quarantine { .. } | Over::UndoLog(_) => Refound::Exactly,
+    };
     let failures = match (&mut writer, run.id, over) {
         // These are tried again.
         (_, _, Over::Quarantine { .. }) => Vec::new(),
@@ -157,6 +166,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         writer,
         mark,
         run,
+        found,
         failures,
         one_by_one,
         refound,

@@ -185,7 +185,12 @@ impl Runner<'_> {
                 self.again(batch)?;
             }
         }
-        if purpose == Purpose::Sweep || self.started.refound == Refound::SomeFailedBehind {
+        let met_before = match purpose {
+            Purpose::Forward => self.started.refound == Refound::SomeFailedBehind,
+            Purpose::Sweep => true,
+            Purpose::Again | Purpose::Back => false,
+        };
+        if met_before {
             self.leave_failed(writer, batch, run.id)?;
         }
         if let (None, Some(reverted)) = (run.id, run.reverts) {
@@ -261,7 +266,7 @@ impl Runner<'_> {
                 // Another may have gone on with it since this process looked, and be done by now.
                 if let Some(id) = run.id {
                     let found = writer.run(id)?.map(|run| (run.state, run.counters));
-                    if found.is_none_or(|found| found != (run.state, run.counters.clone())) {
+                    if found != self.started.found {
                         return Err(RunError::TakenOver { run: id });
                     }
                 }
