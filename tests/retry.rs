@@ -48,6 +48,18 @@ fn edited(lab: &Lab) -> usize {
         .unwrap()
 }
 
+/// Where the run stood is nobody's concern when documents are named.
+#[test]
+fn documents_are_tried_again_whatever_became_of_the_others() {
+    let lab = Lab::with_things([("a", FAIL), ("b", EDIT), ("c", EDIT)]);
+    assert_eq!(lab.report_scripted(&[]).counts(), [3, 2, 0, 1, 0]);
+    lab.put("things", [("a", EDIT)]);
+    lab.sql("DELETE FROM things WHERE _id = 'c'");
+    assert_eq!(report(&lab, &[]).number("updated"), 1);
+    assert_eq!(counted(&lab), [3, 3, 0, 0, 0]);
+    assert_eq!(edited(&lab), 2);
+}
+
 #[test]
 fn only_failed_documents_are_tried_again_and_each_is_counted_once() {
     for batch_size in ["1", "2", "1000"] {
