@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use migration_document::{Change, Failure, Reference, id};
+use migration_document::{Change, Failure, Filter, Reference, id};
 
 use super::intent::{Intent, Update};
 use super::sink::Sink;
@@ -20,6 +20,8 @@ pub(super) struct Scope {
     pub table: Arc<Table>,
     /// The tables that may be written, by the names that the plugin uses.
     pub writable: BTreeMap<String, Arc<Table>>,
+    /// Which documents the run is for.
+    pub filter: Filter,
 }
 
 /// What became of one document.
@@ -38,6 +40,8 @@ pub(super) struct Effect {
     pub inserted: u64,
     /// Other documents of the run's own table were changed.
     pub changes_own: bool,
+    /// The document was changed, or changed others, and meets the filter still.
+    pub stays: bool,
 }
 
 impl Effect {
@@ -46,6 +50,7 @@ impl Effect {
             verdict,
             inserted: 0,
             changes_own: false,
+            stays: false,
         }
     }
 
@@ -66,17 +71,19 @@ pub(super) fn carry_out(
     intent: Intent,
 ) -> Result<Effect, StoreError> {
     let several = match &intent {
-        Intent::Skip(_) | Intent::Fail(_) | Intent::Update(_) | Intent::Delete => false,
+        Intent::Skip(_) | Intent::Fail(_) | Intent::Update { .. } | Intent::Delete => false,
         Intent::Changes(changes) => changes.len() > 1,
     };
     let table = &scope.table;
     let done = match intent {
         Intent::Skip(reason) => return Ok(Effect::of(Verdict::Skipped(reason))),
         Intent::Fail(failure) => return Ok(Effect::failed(failure)),
-        Intent::Update(update) => {
+        Intent::Update { update, stays } => {
             sink.together(several)?;
-            sink.update(table, document, update)
-                .map(|()| Effect::of(Verdict::Updated))
+            sink.update(table, document, update).map(|()| Effect {
+                stays,
+                ..Effect::of(Verdict::Updated)
+            })
         }
         Intent::Delete => {
             sink.together(several)?;
@@ -129,6 +136,11 @@ impl<'a> Work<'a> {
         if untouched && self.effect.verdict == Verdict::Updated {
             self.sink.changed_others(&self.scope.table, self.document);
         }
+        let filter = &self.scope.filter;
+        self.effect.stays = self.effect.verdict == Verdict::Updated
+            && self
+                .now
+                .is_some_and(|now| filter.matches(&now.body).unwrap_or(true));
         Ok(self.effect)
     }
 

@@ -5,7 +5,7 @@
 
 use migration_document::filter::Scalar;
 use migration_document::{
-    Change, Edit, EditError, Failure, Outcome, apply as apply_edits, diff, json,
+    Change, Edit, EditError, Failure, Filter, Outcome, apply as apply_edits, diff, json,
 };
 
 use super::apply::UNCHANGED;
@@ -20,7 +20,11 @@ pub(super) enum Intent {
     /// It failed.
     Fail(Failure),
     /// It gets another body.
-    Update(Update),
+    Update {
+        update: Update,
+        /// It meets the filter still.
+        stays: bool,
+    },
     /// It is taken away.
     Delete,
     /// Several documents are changed. What that means depends on what they are when their turn comes.
@@ -35,23 +39,55 @@ pub(super) struct Update {
     pub back: Taken,
 }
 
+/// A document as one of those that a migration is for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub table: &'a Table,
+    pub filter: &'a Filter,
+}
+
 impl Intent {
-    /// What an outcome means for a document of this table.
-    pub fn of(table: &Table, document: &Document, outcome: Outcome) -> Self {
+    /// What an outcome means for a document.
+    pub fn of(wanted: Wanted<'_>, document: &Document, outcome: Outcome) -> Self {
+        let table = wanted.table;
+        let mut leaves = false;
         let update = match outcome {
             Outcome::Skip(reason) => return Self::Skip(reason),
             Outcome::Fail(failure) => return Self::Fail(failure),
             Outcome::Delete => return Self::Delete,
             Outcome::Changes(changes) => return Self::Changes(changes),
-            Outcome::Edit(edits) => Update::edited(table, document, &edits),
+            Outcome::Edit(edits) => {
+                leaves = leave(wanted.filter, &edits);
+                Update::edited(table, document, &edits)
+            }
             Outcome::Replace(body) => Update::replaced(table, document, &body),
         };
         match update {
-            Ok(Some(update)) => Self::Update(update),
+            Ok(Some(update)) => Self::Update {
+                stays: !leaves && wanted.filter.matches(&update.body).unwrap_or(true),
+                update,
+            },
             Ok(None) => Self::Skip(UNCHANGED.into()),
             Err(failure) => Self::Fail(failure),
         }
     }
+}
+
+/// Whether a document surely does not meet the filter after these edits. Most edits set what the filter looks for,
+/// which is quicker to see than the place is to find in the body.
+fn leave(filter: &Filter, edits: &[Edit]) -> bool {
+    let apart = |at: &str, other: &str| !at.starts_with(other) && !other.starts_with(at);
+    edits.iter().enumerate().any(|(index, edit)| {
+        let Edit::Set { at, value } = edit else {
+            return false;
+        };
+        let mut later = edits.iter().skip(index + 1);
+        filter.excludes(at, value)
+            && later.all(|later| match later {
+                Edit::Set { at: other, .. } | Edit::Remove { at: other } => apart(at, other),
+                Edit::Rename { from, to } => apart(at, from) && apart(at, to),
+            })
+    })
 }
 
 impl Update {
@@ -169,5 +205,65 @@ fn is_text_of(text: &str, id: &str) -> bool {
         Some(Scalar::String(value)) => value == id,
         Some(Scalar::Number(number)) => number.text() == id,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use migration_document::{Condition, Test};
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            "null",
+            "1",
+            "1.0",
+            " 2 ",
+            "\"x\"",
+            "[]",
+            "[1]",
+            "{\"c\":1}",
+        ])
+        .prop_map(str::to_owned)
+    }
+
+    fn place() -> impl Strategy<Value = String> {
+        prop::sample::select(vec!["/a", "/b", "/a/c", "/a/-", "/a/0", "/ab"])
+            .prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn what_surely_leaves_does_not_meet_the_filter(
+            members in prop::collection::btree_map("a|b|ab", value(), 0..4),
+            edits in prop::collection::vec(prop_oneof![
+                4 => (place(), value()).prop_map(|(at, value)| Edit::Set { at, value }),
+                1 => place().prop_map(|at| Edit::Remove { at }),
+                1 => (place(), place()).prop_map(|(from, to)| Edit::Rename { from, to }),
+            ], 1..4),
+            at in place(),
+            test in prop_oneof![
+                Just(Test::Missing),
+                Just(Test::Present),
+                Just(Test::Equals("1".into())),
+                Just(Test::NotEquals("1".into())),
+            ],
+            null_is_missing: bool,
+        ) {
+            let filter = Filter::new(&[Condition { at, test }])
+                .unwrap()
+                .null_is_missing(null_is_missing);
+            let members: Vec<_> = members
+                .iter()
+                .map(|(key, value)| format!("\"{key}\":{value}"))
+                .collect();
+            let body = format!("{{{}}}", members.join(","));
+            if let Ok(after) = apply_edits(&body, &edits)
+                && leave(&filter, &edits)
+            {
+                prop_assert!(!filter.matches(&after).unwrap(), "{} {:?} {}", body, edits, after);
+            }
+        }
     }
 }

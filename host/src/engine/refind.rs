@@ -23,14 +23,15 @@ pub(super) enum Refound {
     SomeFailedBehind,
 }
 
-/// Corrects a run's checkpoint, and where it ends, by where their documents stand now.
+/// Corrects a run's checkpoint, and where it ends, by where their documents stand now. `tells`: see
+/// [`Trail::tells_done`](crate::ledger::Trail::tells_done).
 ///
 /// # Errors
 /// If nothing tells any more where the run stood, or the store cannot be read.
 pub(super) fn refind(
     reader: &SharedReader,
     table: &Table,
-    filtered: bool,
+    tells: bool,
     numbering: Option<i64>,
     run: &mut Run,
 ) -> Result<Refound, RunError> {
@@ -39,7 +40,7 @@ pub(super) fn refind(
         return Ok(Refound::Exactly);
     };
     if run.trail.numbering != numbering {
-        if !filtered {
+        if !tells {
             return Err(RunError::Renumbered {
                 run: id,
                 migration: run.migration.clone(),
@@ -56,7 +57,7 @@ pub(super) fn refind(
         Step::Stays => {}
         Step::Back => how = Refound::SomeFailedBehind,
         Step::Lost if nothing_moved(reader, table, run)? => {}
-        Step::Lost if filtered => {
+        Step::Lost if tells => {
             from_the_beginning(run);
             how = Refound::SomeFailedBehind;
         }

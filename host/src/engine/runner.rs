@@ -280,18 +280,14 @@ impl<'a> Runner<'a> {
         let table = &self.started.scope.table;
         let reader = &self.started.reader;
         let end = lock(reader).end_of(table)?;
-        let filtered = !self.started.filter.clauses().is_empty();
         let run = &mut self.started.run;
+        let tells = run.trail.tells_done(&self.started.scope.filter);
         if purpose == Purpose::Forward && wrote && end != run.until {
             // Documents that were added may stand where others stood that are gone.
-            if !filtered && step_back(reader, table, run)? == Step::Back {
+            if !tells && step_back(reader, table, run)? == Step::Back {
                 self.started.refound = Refound::SomeFailedBehind;
             }
-            let behind = if filtered {
-                &run.until
-            } else {
-                &run.checkpoint
-            };
+            let behind = if tells { &run.until } else { &run.checkpoint };
             let range = Range {
                 after: behind.as_ref().map(|point| &point.place),
                 until: None,
@@ -301,8 +297,7 @@ impl<'a> Runner<'a> {
                 return Ok(Some(Purpose::Forward));
             }
         }
-        // Without a filter nothing tells a document that was done from one that was not.
-        if sweep && filtered {
+        if sweep && tells {
             run.until = end;
             return Ok(Some(Purpose::Sweep));
         }
@@ -342,7 +337,7 @@ impl<'a> Runner<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Ended, RunError> {
         let table = Arc::clone(&self.started.scope.table);
-        let filter = self.started.filter.clone();
+        let filter = self.started.scope.filter.clone();
         let world = self.started.world.clone();
         let reader = Arc::clone(&self.started.reader);
         let size = AtomicUsize::new(self.size.load(Ordering::Relaxed));

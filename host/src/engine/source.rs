@@ -13,7 +13,7 @@ use std::thread::Scope;
 use migration_document::Filter;
 
 use super::error::RunError;
-use super::intent::Intent;
+use super::intent::{Intent, Wanted};
 use super::named::{Left, Named};
 use super::sample::Sample;
 use super::transform::transform;
@@ -196,7 +196,11 @@ impl<'a> Pages<'a> {
 /// Has a page transformed. The world's reader must be within a snapshot.
 pub(super) fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
     let Read { page, moment } = read;
-    let answer = transform(lap.work, world, lap.table, &page.documents)?;
+    let wanted = Wanted {
+        table: lap.table,
+        filter: lap.filter,
+    };
+    let answer = transform(lap.work, world, wanted, &page.documents)?;
     let advice = match &world.reader {
         Some(reader) => lock(reader).take_advice(),
         None => Vec::new(),

@@ -6,8 +6,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use migration_document::Filter;
-
 use super::apply::Scope;
 use super::error::RunError;
 use super::refind::{Refound, refind};
@@ -26,7 +24,6 @@ pub(super) struct Started<'p> {
     pub scope: Scope,
     /// What the plugin is called for.
     pub work: Work<'p>,
-    pub filter: Filter,
     /// Where the documents come from.
     pub over: Over,
     /// Its reader is [`Started::reader`].
@@ -118,13 +115,14 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         },
     };
     run.hand_over(file(job.plugin));
-    let filtered = !job.plugin.filter.clauses().is_empty();
+    let filter = filter.null_is_missing(table.kind == Kind::Row);
+    let tells = run.trail.tells_done(&filter);
     let numbering = match &mut writer {
         Some(writer) => writer.numbering(&table)?,
         None => None,
     };
     let refound = match over {
-        Over::Table => refind(&reader, &table, filtered, numbering, &mut run)?,
+        Over::Table => refind(&reader, &table, tells, numbering, &mut run)?,
         // The ledger names each of the documents.
         Over::Quarantine { .. } | Over::UndoLog(_) => Refound::Exactly,
     };
@@ -150,16 +148,15 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         }),
         reader: Some(Arc::clone(&reader)),
     };
-    let rows = table.kind == Kind::Row;
     Ok(Started {
         work,
-        filter: filter.null_is_missing(rows),
         over,
         side_by_side: !one_by_one && job.store.reads_beside_writes()?,
         scope: Scope {
             migration: manifest.name.clone(),
             table,
             writable,
+            filter,
         },
         world,
         reader,

@@ -3,9 +3,9 @@
 use migration_document::{Failure, Outcome};
 
 use super::error::RunError;
-use super::intent::Intent;
+use super::intent::{Intent, Wanted};
 use crate::plugin::{Answer, Asked, CallError, Log, Work, World};
-use crate::store::{Document, Table};
+use crate::store::Document;
 
 /// What became of documents that were transformed.
 pub(super) struct Transformed {
@@ -25,7 +25,7 @@ pub(super) struct Transformed {
 pub(super) fn transform(
     work: Work<'_>,
     world: &World,
-    table: &Table,
+    wanted: Wanted<'_>,
     documents: &[Document],
 ) -> Result<Transformed, RunError> {
     let mut answer = Answer::default();
@@ -42,7 +42,7 @@ pub(super) fn transform(
         intents: documents
             .iter()
             .zip(answer.outcomes)
-            .map(|(document, outcome)| Intent::of(table, document, outcome))
+            .map(|(document, outcome)| Intent::of(wanted, document, outcome))
             .collect(),
         asked: answer.asked,
         log: answer.log,

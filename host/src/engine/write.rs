@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
 use super::error::RunError;
-use super::intent::Intent;
+use super::intent::{Intent, Wanted};
 use super::journal::{Committed, Said};
 use super::named::{self, Named};
 use super::observer::Observer;
@@ -158,9 +158,15 @@ impl Runner<'_> {
         }
         lap.clock.seen(mark);
         if batch.read != mark {
-            let mut lost = settle::compare(writer, lap.table, &self.started.filter, batch)?;
+            let mut lost = settle::compare(writer, lap.table, &self.started.scope.filter, batch)?;
             if purpose.has_names() {
-                named::recheck(writer, lap.table, &self.started.filter, batch, &mut lost)?;
+                named::recheck(
+                    writer,
+                    lap.table,
+                    &self.started.scope.filter,
+                    batch,
+                    &mut lost,
+                )?;
             }
             *conflicts += lost.documents;
             batch.read = mark;
@@ -348,8 +354,11 @@ impl Runner<'_> {
                 .collect(),
         };
         let answer = in_snapshot(world, || {
-            let table = &self.started.scope.table;
-            transform(self.started.work, world, table, &documents)
+            let wanted = Wanted {
+                table: &self.started.scope.table,
+                filter: &self.started.scope.filter,
+            };
+            transform(self.started.work, world, wanted, &documents)
         })?;
         match again {
             Again::All => {
@@ -441,6 +450,7 @@ impl Runner<'_> {
             }
             let effect = apply::carry_out(scope, sink, &document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
+            passed.stays |= effect.stays;
             let counts = count(effect, &document.id, run, &mut applied);
             while let Some(line) = log.next_about(index) {
                 if counts {
@@ -548,6 +558,7 @@ fn stand_behind(passed: Trail, purpose: Purpose, run: &mut Run) -> Option<Checkp
         // Its documents lie anywhere.
         Purpose::Sweep | Purpose::Again | Purpose::Back => {
             run.trail.added_here |= passed.added_here;
+            run.trail.stays |= passed.stays;
         }
     }
     here

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use migration_document::Filter;
 use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
@@ -25,6 +26,9 @@ pub struct Trail {
     /// The run has added documents to its own table. It leaves them to the next one, so it must not take
     /// the end of the table for its own.
     pub added_here: bool,
+    /// The run has changed documents that meet its filter all the same. So the filter does not tell what is
+    /// done from what is not.
+    pub stays: bool,
 }
 
 impl Checkpoint {
@@ -47,6 +51,12 @@ impl Trail {
         self.last.push_back(point);
     }
 
+    /// Whether the filter tells what the run has done from what it has not: it leaves out what is done.
+    #[must_use]
+    pub fn tells_done(&self, filter: &Filter) -> bool {
+        !filter.clauses().is_empty() && !self.stays
+    }
+
     /// The document that was handled last.
     #[must_use]
     pub fn newest(&self) -> Option<&Checkpoint> {
@@ -67,6 +77,7 @@ impl Trail {
     /// Goes on with what was handled in a further batch.
     pub fn follow(&mut self, batch: Self) {
         self.added_here |= batch.added_here;
+        self.stays |= batch.stays;
         for point in batch.last {
             if point.may_move() {
                 self.pass(point);

@@ -143,6 +143,13 @@ impl Clause {
         &self.expected
     }
 
+    /// Whether this is the condition's pointer. `-` leads to no value that is there.
+    fn is_at(&self, at: &str) -> bool {
+        json::tokens(at).is_ok_and(|tokens| {
+            tokens.eq(self.tokens.iter().map(String::as_str)) && !at.ends_with("/-")
+        })
+    }
+
     /// Tells quickly, of most bodies without the value, that they do not have it: without a backslash a key
     /// has one spelling.
     fn cannot_be_in(&self, body: &str) -> bool {
@@ -212,6 +219,22 @@ impl Filter {
     #[must_use]
     pub fn clauses(&self) -> &[Clause] {
         &self.clauses
+    }
+
+    /// Whether no body that has this value at this pointer meets all conditions.
+    ///
+    /// ```
+    /// use migration_document::{Condition, Filter, Test};
+    /// let without = Filter::new(&[Condition { at: "/site".into(), test: Test::Missing }]).unwrap();
+    /// assert!(without.excludes("/site", "1"));
+    /// assert!(!without.excludes("/name", "1"));
+    /// ```
+    #[must_use]
+    pub fn excludes(&self, at: &str, value: &str) -> bool {
+        let value = value.trim_matches(json::SPACE);
+        self.clauses.iter().any(|clause| {
+            clause.is_at(at) && !clause.expected.met_by(Some(value), self.null_is_missing)
+        })
     }
 
     /// Whether a body meets all conditions.
