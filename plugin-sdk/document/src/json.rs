@@ -5,6 +5,7 @@
 //! once per text.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use memchr::memchr2;
 use serde::de::IgnoredAny;
@@ -250,10 +251,14 @@ pub(crate) fn child(text: &str, within: Span, token: &str) -> Result<Child, Json
 
 /// Whether a key's text, in its quotes, spells the token.
 pub(crate) fn key_is(key: &str, token: &str) -> bool {
-    if key.contains('\\') {
-        decode(key) == token
-    } else {
-        key.get(1..key.len().saturating_sub(1)) == Some(token)
+    let Some(spelled) = key.get(1..key.len().saturating_sub(1)) else {
+        return false;
+    };
+    match spelled.len().cmp(&token.len()) {
+        // Every escape is longer than what it stands for.
+        Ordering::Less => false,
+        Ordering::Equal => spelled == token && !spelled.contains('\\'),
+        Ordering::Greater => spelled.contains('\\') && decode(key) == token,
     }
 }
 
@@ -443,6 +448,17 @@ mod tests {
         let text = r#"{"na\u006de": 1, "x": 2, "x": 3}"#;
         assert_eq!(get(text, "/name"), Ok(Some("1")));
         assert_eq!(get(text, "/x"), Ok(Some("3")));
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_token_need_not_be_it() {
+        let text = r#"{"a\nb": 1, "\n": 2, "a/b": 3, "a\/b": 4, "\ud83d\ude00": 5}"#;
+        assert_eq!(get(text, "/a\nb"), Ok(Some("1")));
+        assert_eq!(get(text, r"/a\nb"), Ok(None));
+        assert_eq!(get(text, r"/\n"), Ok(None));
+        assert_eq!(get(text, "/\n"), Ok(Some("2")));
+        assert_eq!(get(text, "/a~1b"), Ok(Some("4")));
+        assert_eq!(get(text, "/\u{1f600}"), Ok(Some("5")));
     }
 
     #[test]
