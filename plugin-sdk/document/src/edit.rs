@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::json::{self, Child, Gap, JsonError, Span};
+use crate::json::{self, Child, End, JsonError, Span};
 use crate::model::Edit;
 use crate::number::Decimal;
 
@@ -171,13 +171,13 @@ fn set(text: &mut String, at: &str, value: &str) -> Result<(), EditError> {
             if key.is_none() && token != "-" && json::array_index(&token) != Some(gap.length) {
                 return Err(EditError::Nowhere { at: at.into() });
             }
-            let place = gap.last.map_or(gap.open, |last| last.value.end);
+            let place = gap.end.place();
             let mut added = String::new();
             append(
                 &mut added,
                 text,
-                &gap,
-                gap.last.is_none(),
+                &gap.end,
+                gap.end.last.is_none(),
                 key.as_deref(),
                 value,
             );
@@ -189,21 +189,21 @@ fn set(text: &mut String, at: &str, value: &str) -> Result<(), EditError> {
 }
 
 /// Adds an entry behind the last one, spaced as that is. `text` ends where it goes; `of` is the body in which
-/// the gap was found.
-fn append(text: &mut String, of: &str, gap: &Gap, first: bool, key: Option<&str>, value: &str) {
+/// the end was found.
+fn append(text: &mut String, of: &str, end: &End, first: bool, key: Option<&str>, value: &str) {
     if !first {
         text.push(',');
     }
-    if let Some(last) = gap.last {
+    if let Some(last) = end.last {
         // Between the comma before the last entry, or the bracket, and that entry.
-        let behind = last.before.unwrap_or(gap.open);
+        let behind = last.before.unwrap_or(end.open);
         let lead = of.get(behind..last.start()).unwrap_or("");
         // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
         text.push_str(lead.rsplit(',').next().unwrap_or(""));
     }
     if let Some(key) = key {
         text.push_str(key);
-        let colon = gap
+        let colon = end
             .last
             .and_then(|last| of.get(last.key?.end..last.value.start));
         text.push_str(colon.unwrap_or(":"));

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use memchr::memchr2;
+use memchr::{memchr2, memrchr};
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
@@ -195,9 +195,22 @@ impl Entry {
 pub(crate) struct Gap {
     pub(crate) keyed: bool,
     pub(crate) length: usize,
+    pub(crate) end: End,
+}
+
+/// The end of an object or an array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
     /// Just behind the opening bracket.
     pub(crate) open: usize,
     pub(crate) last: Option<Entry>,
+}
+
+impl End {
+    /// Where a further entry goes.
+    pub(crate) fn place(&self) -> usize {
+        self.last.map_or(self.open, |last| last.value.end)
+    }
 }
 
 /// What a token leads to within a value.
@@ -217,6 +230,102 @@ pub(crate) fn root(text: &str) -> Result<Span, JsonError> {
         return Err(malformed(start, "expected a value"));
     }
     Ok(Span { start, end })
+}
+
+/// The end of the object that is the whole of a text without any backslash, found from behind: without them a
+/// quote always is a string's begin or end. None if the text is nothing of the kind.
+pub(crate) fn end_of_plain_object(text: &str, within: Span) -> Option<End> {
+    let bytes = text.as_bytes().get(..within.end)?;
+    let before = |at: usize| bytes.get(at.checked_sub(1)?).copied();
+    let open = within.start + 1;
+    if bytes.get(within.start) != Some(&b'{') || before(within.end) != Some(b'}') {
+        return None;
+    }
+    let value_end = skip_space_back(bytes, within.end - 1);
+    if value_end == open {
+        return Some(End { open, last: None });
+    }
+    let value_start = value_start(bytes, value_end)?;
+    let colon = skip_space_back(bytes, value_start);
+    if before(colon) != Some(b':') {
+        return None;
+    }
+    let key_end = skip_space_back(bytes, colon - 1);
+    if before(key_end) != Some(b'"') {
+        return None;
+    }
+    let key_start = string_start(bytes, key_end)?;
+    let behind = skip_space_back(bytes, key_start);
+    let previous = match before(behind)? {
+        b',' => Some(skip_space_back(bytes, behind - 1)),
+        b'{' if behind == open => None,
+        _ => return None,
+    };
+    let last = Entry {
+        key: Some(Span {
+            start: key_start,
+            end: key_end,
+        }),
+        value: Span {
+            start: value_start,
+            end: value_end,
+        },
+        before: previous,
+        after: None,
+    };
+    Some(End {
+        open,
+        last: Some(last),
+    })
+}
+
+/// Where the value begins that ends here, in a text without any backslash.
+fn value_start(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = end;
+    loop {
+        let here = at.checked_sub(1)?;
+        match bytes.get(here)? {
+            b'"' => at = string_start(bytes, at)?,
+            b'}' | b']' => {
+                depth += 1;
+                at = here;
+            }
+            b'{' | b'[' => {
+                depth = depth.checked_sub(1)?;
+                at = here;
+            }
+            byte if depth == 0 && !byte.is_ascii_alphanumeric() && !b"-+.".contains(byte) => {
+                return None;
+            }
+            _ if depth == 0 => {
+                let scalar = bytes.get(..end)?.iter().rev();
+                let length = scalar
+                    .take_while(|byte| byte.is_ascii_alphanumeric() || b"-+.".contains(byte))
+                    .count();
+                return Some(end - length);
+            }
+            _ => {
+                at = here;
+                continue;
+            }
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Where the string begins whose closing quote stands before this place, in a text without any backslash.
+fn string_start(bytes: &[u8], end: usize) -> Option<usize> {
+    memrchr(b'"', bytes.get(..end.checked_sub(1)?)?)
+}
+
+fn skip_space_back(bytes: &[u8], mut at: usize) -> usize {
+    while at > 0 && matches!(bytes.get(at - 1), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at -= 1;
+    }
+    at
 }
 
 /// Looks a token up in the value at a span.
@@ -243,8 +352,7 @@ pub(crate) fn child(text: &str, within: Span, token: &str) -> Result<Child, Json
         None => Child::Absent(Gap {
             keyed,
             length,
-            open,
-            last,
+            end: End { open, last },
         }),
     })
 }

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memmem};
+
 use super::{EditError, append, check_value, quoted};
-use crate::json::{self, Gap, Span};
+use crate::json::{self, End, Span};
 use crate::model::Edit;
 
 /// How many edits are made together. Each is compared with each member, so more are better made in turns.
@@ -14,6 +16,8 @@ const FEW: usize = 16;
 /// A member to set.
 struct Set<'e> {
     name: Cow<'e, str>,
+    /// The name as JSON spells it.
+    key: String,
     value: &'e str,
     /// Where its value stands now.
     found: Option<Span>,
@@ -28,31 +32,50 @@ pub(super) fn set_members(body: &str, edits: &[Edit]) -> Result<Option<String>, 
         return Ok(None);
     };
     let root = json::root(body)?;
-    let Some(mut entries) = json::entries(body, root)?.filter(|entries| entries.keyed) else {
+    if body.as_bytes().get(root.start) != Some(&b'{') {
         return Ok(None);
-    };
+    }
     for edit in edits {
         if let Edit::Set { at, value } = edit {
             check_value(at, value)?;
         }
     }
-    let mut gap = Gap {
-        keyed: true,
-        length: 0,
+    let end = match end_if_new(body, root, &sets) {
+        Some(end) => end,
+        None => find(body, root, &mut sets)?,
+    };
+    Ok(Some(written(body, sets, end)))
+}
+
+/// The end of the object, if it is quick to see that it has none of the members: most migrations add some.
+fn end_if_new(body: &str, root: Span, sets: &[Set<'_>]) -> Option<End> {
+    // Without a backslash a key has one spelling.
+    let plain = memchr(b'\\', body.as_bytes()).is_none();
+    let is_in = |set: &Set<'_>| memmem::find(body.as_bytes(), set.key.as_bytes()).is_some();
+    if !plain || sets.iter().any(is_in) {
+        return None;
+    }
+    json::end_of_plain_object(body, root)
+}
+
+/// Finds the members that are there, and the object's end.
+fn find(body: &str, root: Span, sets: &mut [Set<'_>]) -> Result<End, EditError> {
+    let mut end = End {
         open: root.start + 1,
         last: None,
     };
-    while let Some(entry) = entries.next_entry()? {
-        if let Some(key) = entry.key {
-            let key = key.of(body);
-            if let Some(set) = sets.iter_mut().find(|set| json::key_is(key, &set.name)) {
-                set.found = Some(entry.value);
+    if let Some(mut entries) = json::entries(body, root)? {
+        while let Some(entry) = entries.next_entry()? {
+            if let Some(key) = entry.key {
+                let key = key.of(body);
+                if let Some(set) = sets.iter_mut().find(|set| json::key_is(key, &set.name)) {
+                    set.found = Some(entry.value);
+                }
             }
+            end.last = Some(entry);
         }
-        gap.last = Some(entry);
-        gap.length += 1;
     }
-    Ok(Some(written(body, sets, gap)))
+    Ok(end)
 }
 
 /// The edits as members to set; None if one of them is anything else, or a name stands twice.
@@ -73,6 +96,7 @@ fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
             return None;
         }
         sets.push(Set {
+            key: quoted(&name),
             name,
             value: value.trim_matches(json::SPACE),
             found: None,
@@ -82,7 +106,7 @@ fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
 }
 
 /// The body with its members set; those that it does not have go to its end.
-fn written(body: &str, mut sets: Vec<Set<'_>>, gap: Gap) -> String {
+fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
     // Quotes, colon, comma, and white space like that of other members.
     const AROUND: usize = 16;
     let added: usize = sets
@@ -97,8 +121,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, gap: Gap) -> String {
         text.push_str(body.get(copied..until).unwrap_or_default());
         copied = then;
     };
-    let end = gap.last.map_or(gap.open, |last| last.value.end);
-    let mut first = gap.last.is_none();
+    let mut first = end.last.is_none();
     let mut at_end = false;
     for set in &sets {
         match set.found {
@@ -108,17 +131,10 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, gap: Gap) -> String {
             }
             None => {
                 if !at_end {
-                    copy(&mut text, end, end);
+                    copy(&mut text, end.place(), end.place());
                     at_end = true;
                 }
-                append(
-                    &mut text,
-                    body,
-                    &gap,
-                    first,
-                    Some(&quoted(&set.name)),
-                    set.value,
-                );
+                append(&mut text, body, &end, first, Some(&set.key), set.value);
                 first = false;
             }
         }
