@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::plugin::LimitSettings;
 use crate::store::TableOverride;
 
 /// The settings file that is read where no other is named, if it is there.
@@ -72,6 +73,8 @@ pub struct File {
     pub log_level: Option<String>,
     /// Settings of `host run`.
     pub run: RunSettings,
+    /// Limits on plugins, by the names of their flags.
+    pub limits: LimitSettings,
     /// How tables are seen, by name, where the host would see them otherwise.
     pub tables: BTreeMap<String, TableOverride>,
 }

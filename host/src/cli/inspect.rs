@@ -7,13 +7,12 @@ use migration_document::{Condition, Test};
 use serde_json::json;
 
 use super::cache::CacheArguments;
-use super::limits::LimitArguments;
 use super::show::{count, safe};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP};
 use crate::config::File;
 use crate::engine::grants::requested;
-use crate::plugin::Plugin;
+use crate::plugin::{LimitSettings, Plugin};
 
 /// Shows what a plugin is and what it wants. Of its code only `describe` is run, in its sandbox.
 #[derive(Debug, clap::Args)]
@@ -35,13 +34,17 @@ pub(super) struct Arguments {
     cache: CacheArguments,
 
     #[command(flatten)]
-    limits: LimitArguments,
+    limits: LimitSettings,
 }
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
         let cache = self.cache.cache(file);
-        let plugin = Plugin::load(&self.plugin, &self.limits.limits(), cache.as_ref())?;
+        let plugin = Plugin::load(
+            &self.plugin,
+            &self.limits.over(&file.limits),
+            cache.as_ref(),
+        )?;
         let mut stdout = io::stdout().lock();
         match self.format {
             Format::Json => writeln!(stdout, "{}", as_json(&plugin))?,

@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::cache::CacheArguments;
-use super::limits::LimitArguments;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
 use super::show::count;
@@ -15,7 +14,7 @@ use super::{CommandError, Ending, StoreArguments, stop_on_signals};
 use crate::config::File;
 use crate::engine::{self, Grant, Job, Report, RunError, Task};
 use crate::ledger::{Run, RunState};
-use crate::plugin::{Plugin, PluginError};
+use crate::plugin::{LimitSettings, Plugin, PluginError};
 use crate::store::Store;
 
 /// What the names of environment variables begin with that hold secrets.
@@ -46,7 +45,7 @@ pub(super) struct LedgerJobArguments {
     pace: PaceArguments,
 
     #[command(flatten)]
-    limits: LimitArguments,
+    limits: LimitSettings,
 }
 
 /// What a plugin is let do.
@@ -91,7 +90,7 @@ impl LedgerJobArguments {
         let granted = self.grants.granted(&file.run.allow)?;
         let load = |path: &Path| {
             let cache = self.cache.cache(file);
-            Plugin::load(path, &self.limits.limits(), cache.as_ref())
+            Plugin::load(path, &self.limits.over(&file.limits), cache.as_ref())
         };
         let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
         let stop = stop_on_signals()?;

@@ -16,7 +16,6 @@ mod export;
 mod import;
 mod inspect;
 mod job;
-mod limits;
 mod logs;
 mod new;
 mod pace;
@@ -103,7 +102,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Arguments>),
-    Inspect(inspect::Arguments),
+    Inspect(Box<inspect::Arguments>),
     Runs(runs::Arguments),
     Show(show_run::Arguments),
     /// Lets a run wait after the batch in hand

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::cache::CacheArguments;
 use super::job::{GrantArguments, carry_out, secret};
-use super::limits::LimitArguments;
 use super::logs;
 use super::pace::{PaceArguments, PartArguments};
 use super::tables::Format;
@@ -15,7 +14,7 @@ use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals
 use crate::config::File;
 use crate::engine::forget::forget_older;
 use crate::engine::{Job, Migrate, Pace, Task};
-use crate::plugin::Plugin;
+use crate::plugin::{LimitSettings, Plugin};
 use crate::store::Store;
 
 /// Runs a migration over its table.
@@ -80,7 +79,7 @@ pub(super) struct Arguments {
     cache: CacheArguments,
 
     #[command(flatten)]
-    limits: LimitArguments,
+    limits: LimitSettings,
 }
 
 /// Reads `name=value`.
@@ -110,7 +109,11 @@ impl Arguments {
         }
         let granted = self.grants.granted(&file.run.allow)?;
         let cache = self.cache.cache(file);
-        let plugin = Plugin::load(&self.plugin, &self.limits.limits(), cache.as_ref())?;
+        let plugin = Plugin::load(
+            &self.plugin,
+            &self.limits.over(&file.limits),
+            cache.as_ref(),
+        )?;
         let store = self.store.open(file, Missing::Refuse)?;
         let stop = stop_on_signals()?;
         let job = Job {

@@ -12,6 +12,7 @@ use tracing::{Level as Severity, Span, debug, enabled, event, info, info_span, w
 use super::report::Report;
 use super::{Job, RunError, Task};
 use crate::ledger::{DocumentFailure, Run};
+use crate::plugin::limits::limit;
 use crate::plugin::{Level, Limit};
 use crate::store::Advice;
 
@@ -72,12 +73,12 @@ pub(super) fn waits_for(other: &RunError) {
 /// Tells what a run does, within the bounds of what is worth telling.
 pub(super) struct Journal {
     table: String,
-    rate: u32,
+    rate: Limit,
     lines: Limiter,
     failures: Limiter,
     /// Lines for which there was no room in the plugin's call.
     dropped: u64,
-    log_lines: usize,
+    log_lines: Limit,
     summed_up: Instant,
 }
 
@@ -85,11 +86,11 @@ impl Journal {
     pub fn new(table: &str, limits: &crate::plugin::Limits, now: Instant) -> Self {
         Self {
             table: table.into(),
-            rate: limits.log_rate,
-            lines: Limiter::new(limits.log_rate, now),
-            failures: Limiter::new(limits.log_rate, now),
+            rate: limit!(limits.log_rate),
+            lines: Limiter::new(limits.log_rate.0, now),
+            failures: Limiter::new(limits.log_rate.0, now),
             dropped: 0,
-            log_lines: limits.log_lines,
+            log_lines: limit!(limits.log_lines),
             summed_up: now,
         }
     }
@@ -234,10 +235,7 @@ impl Journal {
     /// Tells how much was left out since it was told last.
     fn sum_up(&mut self, now: Instant) {
         self.summed_up = now;
-        let rate = Limit {
-            name: "log-rate",
-            value: format!("{}/s", self.rate),
-        };
+        let rate = &self.rate;
         let lines = self.lines.take_refused();
         if lines > 0 {
             warn!(
@@ -251,10 +249,10 @@ impl Journal {
         }
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let limit = Limit::count("log-lines", self.log_lines);
             warn!(
                 target: PLUGIN,
-                "{dropped} more lines of the plugin's log were dropped: {limit}"
+                "{dropped} more lines of the plugin's log were dropped: {}",
+                self.log_lines
             );
         }
     }

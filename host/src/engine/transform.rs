@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_batch_that_ran_out_of_time_is_called_one_by_one() {
         let calls = Cell::new(0);
-        let limit = crate::plugin::Limit::count("batch-time", 1);
+        let limit = crate::plugin::Limits::default().call_time(2).1;
         let call = |part: &[Document]| {
             calls.set(calls.get() + 1);
             match part {

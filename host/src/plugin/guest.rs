@@ -4,7 +4,8 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::limits::{Limit, Limits};
+use super::error::CallError;
+use super::limits::Limits;
 use super::log::Log;
 use super::wasi;
 use super::world::{Lookups, World};
@@ -17,8 +18,8 @@ pub(super) struct Guest {
     pub lookups: Lookups,
     /// How many documents the call is for.
     pub documents: usize,
-    /// The limit that ended the call, where one did.
-    pub exceeded: Option<Limit>,
+    /// What the host ended the call for, where it did.
+    pub ended: Option<CallError>,
     pub log: Log,
     wasi: WasiCtx,
     resources: ResourceTable,
@@ -34,13 +35,14 @@ impl Guest {
             world,
             limits: limits.clone(),
             memory: MemoryAccount {
-                limit: limits.instance_memory,
+                limit: limits.instance_memory.0,
+                parts: limits.instance_parts.0,
                 used: 0,
                 refused: false,
             },
-            lookups: Lookups::new(limits),
+            lookups: Lookups::new(limits, documents),
             documents,
-            exceeded: None,
+            ended: None,
             log: Log::default(),
             resources,
         }
@@ -56,13 +58,12 @@ impl WasiView for Guest {
     }
 }
 
-/// How many core instances, memories and tables a component may have at the most, of each.
-pub(super) const MOST_PARTS: u32 = 100;
-
 /// Adds up what the memories and tables of an instance take: a limit for each of them would be none for
 /// an instance with many.
 pub(super) struct MemoryAccount {
     limit: usize,
+    /// How many core instances, memories and tables there may be, of each.
+    parts: usize,
     used: usize,
     /// The guest was refused memory. What it does next, most likely a trap, comes of that.
     pub refused: bool,
@@ -106,15 +107,15 @@ impl ResourceLimiter for MemoryAccount {
     }
 
     fn instances(&self) -> usize {
-        MOST_PARTS as usize
+        self.parts
     }
 
     fn memories(&self) -> usize {
-        MOST_PARTS as usize
+        self.parts
     }
 
     fn tables(&self) -> usize {
-        MOST_PARTS as usize
+        self.parts
     }
 }
 
@@ -126,6 +127,7 @@ mod tests {
     fn memories_and_tables_share_one_limit() {
         let mut account = MemoryAccount {
             limit: 1000,
+            parts: 1,
             used: 0,
             refused: false,
         };

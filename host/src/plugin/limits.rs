@@ -1,61 +1,208 @@
 //! What a plugin may use.
+//!
+//! One list holds every limit. [`Limits`] is made from it, the command's flags and the keys of `host.toml`
+//! ([`LimitSettings`]), and the table in `docs/security.md`, which a test compares with it.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-/// Every limit on a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// The plugin's file, in bytes. Default 64 MiB: a component with a Python interpreter has 18 MB.
-    pub component_size: u64,
-    /// Memories and tables of one instance together, in bytes. Default 256 MiB.
-    pub instance_memory: usize,
-    /// One call for a batch. Default 10 s: a thousand documents have 10 ms each.
-    pub batch_time: Duration,
-    /// One call for a document alone: `describe`, or a document that is suspected of having used up its
-    /// batch's time. Default 1 s.
-    pub document_time: Duration,
-    /// What one call returns or hands to the host, in bytes. Default 128 MiB.
-    pub returned_bytes: usize,
-    /// Documents that the lookups of one call return. Default 100,000.
-    pub lookup_documents: usize,
-    /// Bytes of the documents that the lookups of one call return. Default 64 MiB.
-    pub lookup_bytes: usize,
-    /// Log lines of one call. A call for several documents that writes more is made again with fewer of them;
-    /// a document's further lines are dropped. Default 10,000.
-    pub log_lines: usize,
-    /// Bytes of one log line. The rest is cut off. Default 4 KiB.
-    pub log_line_bytes: usize,
-    /// Log lines that are shown in a second. Further ones are not; warnings are counted all the same.
-    /// Default 20.
-    pub log_rate: u32,
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+/// A limit in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(from = "ByteSize")]
+pub struct Size(pub usize);
+
+/// A limit in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Count(pub usize);
+
+/// A limit in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Time(#[serde(with = "humantime_serde")] pub Duration);
+
+/// A limit in pieces a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Rate(pub u32);
+
+impl Size {
+    const UNIT: &str = "SIZE";
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            component_size: 64 << 20,
-            instance_memory: 256 << 20,
-            batch_time: Duration::from_secs(10),
-            document_time: Duration::from_secs(1),
-            returned_bytes: 128 << 20,
-            lookup_documents: 100_000,
-            lookup_bytes: 64 << 20,
-            log_lines: 10_000,
-            log_line_bytes: 4 << 10,
-            log_rate: 20,
+impl Count {
+    const UNIT: &str = "N";
+}
+
+impl Time {
+    const UNIT: &str = "TIME";
+}
+
+impl Rate {
+    const UNIT: &str = "N/s";
+}
+
+impl From<ByteSize> for Size {
+    fn from(size: ByteSize) -> Self {
+        Self(usize::try_from(size.as_u64()).unwrap_or(usize::MAX))
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(ByteSize::into)
+    }
+}
+
+impl FromStr for Count {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl FromStr for Time {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.trim_end_matches("/s").parse().map(Self)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match UNITS
+            .into_iter()
+            .find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit))
+        {
+            Some((unit, name)) => write!(formatter, "{} {name}", self.0 / unit),
+            None => write!(formatter, "{} bytes", self.0),
         }
     }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/s", self.0)
+    }
+}
+
+/// Makes everything that there is of limits from one list of them.
+macro_rules! limits {
+    ($($name:ident: $unit:ident($default:expr), $what:literal;)+) => {
+        /// Every limit on a plugin. `docs/security.md` has them in a table, with their defaults.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits {
+            $(#[doc = $what] pub $name: $unit,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $unit($default),)+ }
+            }
+        }
+
+        /// Limits as flags and `host.toml` give them: the name of either is the limit's, with hyphens.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, clap::Args)]
+        #[command(next_help_heading = "Limits on the plugin")]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct LimitSettings {
+            $(
+                #[doc = $what]
+                #[arg(
+                    long,
+                    value_name = $unit::UNIT,
+                    help = format!("{} [default: {}]", $what, $unit($default)),
+                    hide_short_help = true
+                )]
+                pub $name: Option<$unit>,
+            )+
+        }
+
+        impl LimitSettings {
+            /// The limits: as these settings have them, else as `file` has them, else the defaults.
+            #[must_use]
+            pub fn over(&self, file: &Self) -> Limits {
+                Limits { $($name: self.$name.or(file.$name).unwrap_or($unit($default)),)+ }
+            }
+        }
+
+        /// The limits as the rows of a table: name, default, what it bounds.
+        #[cfg(test)]
+        fn rows() -> Vec<String> {
+            vec![$(
+                format!(
+                    "| `{}` | {} | {} |",
+                    stringify!($name).replace('_', "-"),
+                    $unit($default),
+                    $what,
+                ),
+            )+]
+        }
+    };
+}
+
+limits! {
+    component_size: Size(64 << 20), "The plugin's file"; // A component with a Python interpreter has 18 MB.
+    instance_memory: Size(256 << 20), "Memories and tables of an instance together";
+    instance_parts: Count(100), "Memories, tables and core instances of an instance, of each";
+    stack: Size(512 << 10), "Stack of a call";
+    batch_time: Time(Duration::from_secs(10)), "Time of one call for a batch"; // A thousand documents have 10 ms each.
+    document_time: Time(Duration::from_secs(1)), "Time of one call for a single document";
+    returned_bytes: Size(128 << 20), "What one call hands to the host";
+    document_edits: Count(1_000), "Edits in a document's outcome";
+    document_changes: Count(10_000), "Changes in a document's outcome";
+    document_insertions: Count(10_000), "Insertions in a document's outcome";
+    json_size: Size(16 << 20), "One JSON value or new body";
+    json_depth: Count(128), "Nesting of one JSON value, together with where it goes"; // What serde_json reads.
+    id_bytes: Size(16 << 10), "One id or pointer";
+    name_bytes: Size(1 << 10), "One code, reason, or name";
+    message_bytes: Size(4 << 10), "A failure's message; the rest is cut off";
+    manifest_items: Count(1_000), "Tables, secrets, conditions and migrations that a manifest names";
+    lookups: Count(100_000), "Ids and queries that the lookups of one call ask for";
+    lookup_documents: Count(100_000), "Documents that the lookups of one call return";
+    lookup_bytes: Size(64 << 20), "Bytes of what the lookups of one call ask for and return";
+    log_lines: Count(10_000), "Log lines of one call; a document's further ones are dropped";
+    log_line_bytes: Size(4 << 10), "One log line; the rest is cut off";
+    log_rate: Rate(20), "Log lines that are shown in a second; further ones are not";
 }
 
 impl Limits {
     /// The limit on the time of one call.
     #[must_use]
-    pub fn call_time(&self, documents: usize) -> (&'static str, Duration) {
+    pub fn call_time(&self, documents: usize) -> (Duration, Limit) {
         if documents > 1 {
-            ("batch-time", self.batch_time)
+            (self.batch_time.0, limit!(self.batch_time))
         } else {
-            ("document-time", self.document_time)
+            (self.document_time.0, limit!(self.document_time))
         }
     }
 }
@@ -64,40 +211,16 @@ impl Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// The field of [`Limits`], with hyphens.
-    pub name: &'static str,
+    pub name: String,
     /// Its value, with its unit.
     pub value: String,
 }
 
 impl Limit {
-    /// A limit in bytes.
-    #[must_use]
-    pub fn bytes(name: &'static str, value: u64) -> Self {
-        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        let value = UNITS
-            .into_iter()
-            .find(|(size, _)| value >= *size && value.is_multiple_of(*size))
-            .map_or_else(
-                || format!("{value} bytes"),
-                |(size, unit)| format!("{} {unit}", value / size),
-            );
-        Self { name, value }
-    }
-
-    /// A limit in time.
-    #[must_use]
-    pub fn time(name: &'static str, value: Duration) -> Self {
+    /// A field of [`Limits`] and its value. `limit!` spells the name.
+    pub(crate) fn new(field: &str, value: impl fmt::Display) -> Self {
         Self {
-            name,
-            value: format!("{value:?}"),
-        }
-    }
-
-    /// A limit in pieces.
-    #[must_use]
-    pub fn count(name: &'static str, value: usize) -> Self {
-        Self {
-            name,
+            name: field.replace('_', "-"),
             value: value.to_string(),
         }
     }
@@ -113,27 +236,74 @@ impl fmt::Display for Limit {
     }
 }
 
+/// The [`Limit`] of a field of [`Limits`]: `limit!(limits.log_lines)`.
+macro_rules! limit {
+    ($($path:ident).+) => {
+        $crate::plugin::limits::limit!(@ [$($path).+] $($path).+)
+    };
+    (@ [$value:expr] $field:ident) => {
+        $crate::plugin::Limit::new(stringify!($field), $value)
+    };
+    (@ [$value:expr] $first:ident . $($rest:ident).+) => {
+        $crate::plugin::limits::limit!(@ [$value] $($rest).+)
+    };
+}
+pub(crate) use limit;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_has_every_limit() {
+        let documentation = include_str!("../../../docs/security.md");
+        let documented: Vec<&str> = documentation
+            .lines()
+            .skip_while(|line| *line != "| limit | default | what it bounds |")
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        assert_eq!(documented, rows(), "the table in docs/security.md");
+    }
+
+    #[test]
+    fn flags_stand_over_the_file_and_that_over_the_default() {
+        let file: LimitSettings =
+            toml::from_str("stack = \"1MiB\"\nlog-lines = 5\ndocument-time = \"50ms\"").unwrap();
+        let flags = LimitSettings {
+            log_lines: Some(Count(7)),
+            ..LimitSettings::default()
+        };
+        let expected = Limits {
+            stack: Size(1 << 20),
+            log_lines: Count(7),
+            document_time: Time(Duration::from_millis(50)),
+            ..Limits::default()
+        };
+        assert_eq!(flags.over(&file), expected);
+        assert!(toml::from_str::<LimitSettings>("log_lines = 5").is_err());
+    }
+
+    #[test]
     fn limits_are_told_in_round_units() {
+        let limits = Limits {
+            id_bytes: Size(1000),
+            batch_time: Time(Duration::from_secs(30)),
+            ..Limits::default()
+        };
         assert_eq!(
-            Limit::bytes("instance-memory", 256 << 20).to_string(),
+            limit!(limits.instance_memory).to_string(),
             "the limit `instance-memory` is 256 MiB; --instance-memory raises it"
         );
-        assert_eq!(Limit::bytes("x", 1000).value, "1000 bytes");
-        assert_eq!(
-            Limit::time("batch-time", Duration::from_secs(30)).value,
-            "30s"
-        );
+        assert_eq!(limit!(limits.id_bytes).value, "1000 bytes");
+        assert_eq!(limit!(limits.batch_time).value, "30s");
+        assert_eq!(limit!(limits.log_rate).value, "20/s");
     }
 
     #[test]
     fn a_document_alone_has_less_time() {
         let limits = Limits::default();
-        assert_eq!(limits.call_time(1), ("document-time", limits.document_time));
-        assert_eq!(limits.call_time(2), ("batch-time", limits.batch_time));
+        assert_eq!(limits.call_time(1).1.name, "document-time");
+        assert_eq!(limits.call_time(2).1.name, "batch-time");
     }
 }

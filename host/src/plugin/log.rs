@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use super::limits::{Limit, Limits};
+use super::limits::{Limit, Limits, limit};
 
 /// How bad it is, for the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,11 +45,15 @@ impl Log {
     /// # Errors
     /// If there are as many as may be. The line is not added.
     pub fn push(&mut self, mut line: LogLine, limits: &Limits) -> Result<(), Limit> {
-        if self.lines.len() >= limits.log_lines {
-            return Err(Limit::count("log-lines", limits.log_lines));
+        if self.lines.len() >= limits.log_lines.0 {
+            return Err(limit!(limits.log_lines));
         }
-        let end = line.message.floor_char_boundary(limits.log_line_bytes);
-        line.message.truncate(end);
+        if line.message.len() > limits.log_line_bytes.0 {
+            let end = line.message.floor_char_boundary(limits.log_line_bytes.0);
+            line.message.truncate(end);
+            // What was cut off would otherwise stay in memory: ten thousand lines of megabytes.
+            line.message.shrink_to_fit();
+        }
         self.lines.push(line);
         Ok(())
     }
@@ -125,6 +129,7 @@ impl ByDocument {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::{Count, Size};
     use super::*;
 
     fn log(lines: &[(&str, Option<usize>)]) -> Log {
@@ -192,8 +197,8 @@ mod tests {
     #[test]
     fn lines_are_cut_and_counted() {
         let limits = Limits {
-            log_lines: 1,
-            log_line_bytes: 3,
+            log_lines: Count(1),
+            log_line_bytes: Size(3),
             ..Limits::default()
         };
         let line = LogLine {

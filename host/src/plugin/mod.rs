@@ -1,7 +1,8 @@
 //! Everything Wasm: loading a component, telling what it is, and calling it in a sandbox.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use migration_document::{Filter, Manifest, Outcome};
@@ -9,6 +10,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+mod checked;
 pub mod compile;
 pub mod error;
 mod guest;
@@ -20,12 +22,12 @@ pub mod world;
 
 pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
-pub use limits::{Limit, Limits};
+pub use limits::{Limit, LimitSettings, Limits};
 pub use log::{Level, Log, LogLine};
 pub use world::{Asked, Fixed, SharedReader, World};
 
 use crate::store::Document;
-use guest::MOST_PARTS;
+use limits::{Size, limit};
 
 /// The versions of the interface that this host speaks, for people.
 pub const SPOKEN: &str = "0.1";
@@ -65,7 +67,7 @@ impl Plugin {
     /// If the file is no plugin for this host, or its manifest cannot be used.
     pub fn load(path: &Path, limits: &Limits, cache: Option<&Cache>) -> Result<Self, PluginError> {
         let bytes = read(path, limits)?;
-        let engine = engine()?;
+        let engine = &engine(limits.stack)?;
         let identity = compile::identity(&bytes);
         let component = compile::component(engine, &bytes, &identity, cache).map_err(|error| {
             PluginError::Invalid {
@@ -81,7 +83,7 @@ impl Plugin {
                 detail: format!("{error:#}"),
             })?;
         let manifest = linked.describe(limits).map_err(PluginError::Describe)?;
-        let filter = checked(&manifest)?;
+        let filter = checked(&manifest, limits)?;
         Ok(Self {
             path: path.into(),
             size: bytes.len() as u64,
@@ -171,9 +173,11 @@ fn pool() -> PoolingAllocationConfig {
     const ELEMENTS: usize = 1 << 20;
     /// The host's own bookkeeping of an instance, in bytes, which grows with its functions.
     const BOOKKEEPING: usize = 16 << 20;
+    /// Memories and tables that an instance may have, as far as the pool is concerned: all of its own.
+    const PARTS: u32 = 1_000;
     let mut pool = PoolingAllocationConfig::new();
-    pool.max_memories_per_module(MOST_PARTS)
-        .max_tables_per_module(MOST_PARTS)
+    pool.max_memories_per_module(PARTS)
+        .max_tables_per_module(PARTS)
         .table_elements(ELEMENTS)
         .max_core_instance_size(BOOKKEEPING)
         .max_component_instance_size(BOOKKEEPING)
@@ -182,39 +186,46 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// The one engine of the process, with its clock.
-fn engine() -> Result<&'static Engine, PluginError> {
-    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    ENGINE
-        .get_or_init(|| {
-            let mut config = Config::new();
-            config
-                .epoch_interruption(true)
-                // The same bits on every machine.
-                .cranelift_nan_canonicalization(true)
-                .wasm_relaxed_simd(false)
-                // Calls are synchronous; the bookkeeping for others would triple their cost.
-                .concurrency_support(false);
-            let mut pooled = config.clone();
-            pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-            // Where addresses are scarce there is no pool: a limit of the process, a small machine.
-            let engine = Engine::new(&pooled)
-                .or_else(|_| Engine::new(&config))
-                .map_err(|error| format!("{error:#}"))?;
-            let weak = engine.weak();
-            std::thread::Builder::new()
-                .name("epochs".into())
-                .spawn(move || {
-                    while let Some(engine) = weak.upgrade() {
-                        engine.increment_epoch();
-                        std::thread::sleep(TICK);
-                    }
-                })
-                .map_err(|error| error.to_string())?;
-            Ok(engine)
+/// The engine of the process for this much stack, with its clock.
+fn engine(stack: Size) -> Result<Engine, PluginError> {
+    /// There is one, but where the process loads plugins with different limits.
+    static ENGINES: Mutex<BTreeMap<usize, Engine>> = Mutex::new(BTreeMap::new());
+    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(engine) = engines.get(&stack.0) {
+        return Ok(engine.clone());
+    }
+    let made = new_engine(stack).map_err(PluginError::Engine)?;
+    engines.insert(stack.0, made.clone());
+    Ok(made)
+}
+
+fn new_engine(stack: Size) -> Result<Engine, String> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(stack.0)
+        // The same bits on every machine.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        // Calls are synchronous; the bookkeeping for others would triple their cost.
+        .concurrency_support(false);
+    let mut pooled = config.clone();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    // Where addresses are scarce there is no pool: a limit of the process, a small machine.
+    let engine = Engine::new(&pooled)
+        .or_else(|_| Engine::new(&config))
+        .map_err(|error| format!("{error:#}"))?;
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("epochs".into())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                std::thread::sleep(TICK);
+            }
         })
-        .as_ref()
-        .map_err(|error| PluginError::Engine(error.clone()))
+        .map_err(|error| error.to_string())?;
+    Ok(engine)
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
@@ -226,10 +237,10 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
         },
     };
     let found = std::fs::metadata(path).map_err(unreadable)?.len();
-    if found > limits.component_size {
+    if usize::try_from(found).unwrap_or(usize::MAX) > limits.component_size.0 {
         return Err(PluginError::TooLarge {
             found,
-            limit: Limit::bytes("component-size", limits.component_size),
+            limit: limit!(limits.component_size),
         });
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
@@ -314,8 +325,11 @@ fn imports(
 }
 
 /// Checks what a plugin says of itself.
-fn checked(manifest: &Manifest) -> Result<Filter, PluginError> {
+fn checked(manifest: &Manifest, limits: &Limits) -> Result<Filter, PluginError> {
     let refused = |message: String| Err(PluginError::Manifest(message));
+    if let Err(excess) = checked::manifest(manifest, limits) {
+        return refused(excess.to_string());
+    }
     let word = |name: &str| {
         !name.is_empty()
             && name.split('-').all(|part| {

@@ -1,16 +1,15 @@
 //! The interface in its version 0.1: bindings, and the way between its values and the host's.
 
-use std::time::Duration;
-
 use migration_document as model;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentType, HasSelf, Instance, InstancePre, Linker, Lower,
 };
 use wasmtime::{Engine, Store, Trap};
 
+use super::checked;
 use super::error::CallError;
 use super::guest::Guest;
-use super::limits::{Limit, Limits};
+use super::limits::{Limit, Limits, Size, limit};
 use super::log::{Level, Log, LogLine};
 use super::wasi;
 use super::world::{Asked, LookupError, World};
@@ -147,7 +146,11 @@ impl Linked {
             });
         }
         Ok(Answer {
-            outcomes: called.value.into_iter().map(outcome).collect(),
+            outcomes: called
+                .value
+                .into_iter()
+                .map(|returned| checked::outcome(outcome(returned), limits))
+                .collect(),
             log: called.log,
             asked: called.asked,
         })
@@ -155,20 +158,32 @@ impl Linked {
 
     /// Makes an instance, calls it once, and throws it away: after a trap it could not be used again, and
     /// what one batch leaves behind is no business of the next.
-    fn call<T>(
+    fn call<T: Send>(
+        &self,
+        world: &World,
+        limits: &Limits,
+        documents: usize,
+        call: impl FnOnce(&Instance, &mut Store<Guest>) -> wasmtime::Result<T> + Send,
+    ) -> Result<Called<T>, CallError> {
+        with_stack(limits.stack, || {
+            self.call_here(world, limits, documents, call)
+        })
+    }
+
+    fn call_here<T>(
         &self,
         world: &World,
         limits: &Limits,
         documents: usize,
         call: impl FnOnce(&Instance, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Called<T>, CallError> {
-        let time = limits.call_time(documents);
+        let (time, time_limit) = limits.call_time(documents);
         let mut store = Store::new(&self.engine, Guest::new(world.clone(), limits, documents));
         store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(limits.returned_bytes);
+        store.set_hostcall_fuel(limits.returned_bytes.0);
         store.epoch_deadline_trap();
         // One tick is under way already.
-        let ticks = time.1.as_millis() / TICK.as_millis() + 1;
+        let ticks = time.as_millis() / TICK.as_millis() + 1;
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         let result = self
             .pre
@@ -182,9 +197,33 @@ impl Linked {
                 log: guest.log,
                 asked: guest.lookups.into_asked(),
             }),
-            Err(error) => Err(call_error(&error, guest, time)),
+            Err(error) => Err(call_error(&error, guest, time_limit)),
         }
     }
+}
+
+/// Guests run on the stack of whoever calls them. A thread of the host's has room for the default; where the
+/// guest may have more, it gets a thread with that much more.
+fn with_stack<T: Send>(
+    stack: Size,
+    call: impl FnOnce() -> Result<T, CallError> + Send,
+) -> Result<T, CallError> {
+    /// What the host itself needs.
+    const OWN: usize = 2 << 20;
+    if stack.0 <= Limits::default().stack.0 {
+        return call();
+    }
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("guest".into())
+            .stack_size(stack.0.saturating_add(OWN))
+            .spawn_scoped(scope, call)
+            .map_err(|error| {
+                CallError::Trap(format!("there is no room for a stack of {stack}: {error}"))
+            })?
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Where a component keeps the function that has the same name as its interface.
@@ -208,24 +247,27 @@ struct Called<T> {
 }
 
 /// What ended a call.
-fn call_error(error: &wasmtime::Error, guest: Guest, time: (&'static str, Duration)) -> CallError {
+fn call_error(error: &wasmtime::Error, guest: Guest, time: Limit) -> CallError {
     let limits = &guest.limits;
     let trap = error.downcast_ref::<Trap>();
-    if trap == Some(&Trap::Interrupt) {
-        return CallError::Time(Limit::time(time.0, time.1));
+    match trap {
+        Some(Trap::Interrupt) => return CallError::Time(time),
+        Some(Trap::StackOverflow) => return CallError::Limit(limit!(limits.stack)),
+        _ => {}
     }
-    if let Some(limit) = guest.exceeded {
-        return CallError::Limit(limit);
+    if let Some(ended) = guest.ended {
+        return ended;
     }
     if guest.memory.refused {
-        let limit = u64::try_from(limits.instance_memory).unwrap_or(u64::MAX);
-        return CallError::Limit(Limit::bytes("instance-memory", limit));
+        return CallError::Limit(limit!(limits.instance_memory));
     }
     let cause = error.root_cause().to_string();
-    // The one error of this kind that has no type of its own.
+    // The errors that have no type of their own.
     if cause.contains("too much data is being copied") {
-        let limit = u64::try_from(limits.returned_bytes).unwrap_or(u64::MAX);
-        return CallError::Limit(Limit::bytes("returned-bytes", limit));
+        return CallError::Limit(limit!(limits.returned_bytes));
+    }
+    if cause.starts_with("resource limit exceeded") {
+        return CallError::Limit(limit!(limits.instance_parts));
     }
     // The SDKs log what a panic says just before it becomes a trap, which itself says nothing.
     let said = guest
@@ -273,6 +315,13 @@ impl lookup::Host for Guest {
 }
 
 impl Guest {
+    /// Ends the call.
+    fn end(&mut self, why: CallError) -> wasmtime::Error {
+        let error = wasmtime::Error::msg(why.to_string());
+        self.ended = Some(why);
+        error
+    }
+
     /// Hands the answer of a lookup to the plugin.
     ///
     /// A limit that a whole batch has hit together ends the call: smaller batches may stay below it, and
@@ -283,11 +332,15 @@ impl Guest {
     ) -> wasmtime::Result<Result<T, lookup::Error>> {
         match found {
             Err(LookupError::Limit(limit)) if self.documents > 1 => {
-                let error = wasmtime::Error::msg(limit.to_string());
-                self.exceeded = Some(limit);
-                Err(error)
+                Err(self.end(CallError::Limit(limit)))
             }
-            found => Ok(found.map_err(lookup_error)),
+            Err(LookupError::Time(limit)) => Err(self.end(CallError::Time(limit))),
+            Err(LookupError::Limit(limit)) => {
+                Ok(Err(lookup::Error::LimitExceeded(limit.to_string())))
+            }
+            Err(LookupError::NotGranted(table)) => Ok(Err(lookup::Error::NotGranted(table))),
+            Err(LookupError::Store(message)) => Ok(Err(lookup::Error::Store(message))),
+            Ok(found) => Ok(Ok(found)),
         }
     }
 }
@@ -296,14 +349,6 @@ fn document(document: Document) -> types::Document {
     types::Document {
         id: document.id,
         body: document.body,
-    }
-}
-
-fn lookup_error(error: LookupError) -> lookup::Error {
-    match error {
-        LookupError::NotGranted(table) => lookup::Error::NotGranted(table),
-        LookupError::Limit(limit) => lookup::Error::LimitExceeded(limit.to_string()),
-        LookupError::Store(message) => lookup::Error::Store(message),
     }
 }
 
@@ -348,11 +393,7 @@ impl log::Host for Guest {
         };
         match self.log.push(line, &self.limits) {
             Ok(()) => Ok(()),
-            Err(limit) if self.documents > 1 => {
-                let error = wasmtime::Error::msg(limit.to_string());
-                self.exceeded = Some(limit);
-                Err(error)
-            }
+            Err(limit) if self.documents > 1 => Err(self.end(CallError::Limit(limit))),
             Err(_) => {
                 self.log.drop_one();
                 Ok(())

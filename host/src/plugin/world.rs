@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use migration_document::{Condition, Filter, id};
+use migration_document::{Condition, Filter, Test, id};
 
-use super::limits::{Limit, Limits};
+use super::limits::{Limit, Limits, limit};
 use crate::store::{Document, Kind, Reader, Table};
 
 /// A reader that the engine and the sandbox use in turns.
@@ -57,6 +58,8 @@ pub enum LookupError {
     NotGranted(String),
     /// The call has looked up too much.
     Limit(Limit),
+    /// The call's time is up.
+    Time(Limit),
     /// The store failed, or the query makes no sense.
     Store(String),
 }
@@ -80,7 +83,8 @@ impl Asked {
     /// Whether the answer is still the same.
     #[must_use]
     pub fn still_holds(&self, world: &World, limits: &Limits) -> bool {
-        let mut again = Lookups::new(limits);
+        // It has as much time as the call had that asked, or more.
+        let mut again = Lookups::new(limits, usize::MAX);
         let asked = match &self.question {
             Question::Get(ids) => again.get(world, &self.table, ids).is_ok(),
             Question::Find(query, limit) => again
@@ -97,6 +101,9 @@ impl Asked {
 
 /// The lookups of one call.
 pub struct Lookups {
+    /// Lookups run in the host, where the guest's own deadline does not reach them.
+    until: (Instant, Limit),
+    asks_left: usize,
     documents_left: usize,
     bytes_left: usize,
     limits: Limits,
@@ -104,12 +111,16 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// A call's allowance.
+    /// The allowance of a call for so many documents.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, documents: usize) -> Self {
+        let (time, limit) = limits.call_time(documents);
+        let now = Instant::now();
         Self {
-            documents_left: limits.lookup_documents,
-            bytes_left: limits.lookup_bytes,
+            until: (now.checked_add(time).unwrap_or(now), limit),
+            asks_left: limits.lookups.0,
+            documents_left: limits.lookup_documents.0,
+            bytes_left: limits.lookup_bytes.0,
             limits: limits.clone(),
             asked: Vec::new(),
         }
@@ -133,15 +144,14 @@ impl Lookups {
     ) -> Result<Vec<Option<Document>>, LookupError> {
         let (known, reader) = granted(world, table)?;
         // Before the store is asked, so that asking for a million ids costs nothing.
-        if ids.len() > self.documents_left {
-            return Err(self.too_many());
-        }
+        self.ask(ids.len(), ids.iter().map(String::len).sum())?;
         let found = lock(reader)
             .get(known, ids)
             .map_err(|error| LookupError::Store(error.to_string()))?;
         for document in found.iter().flatten() {
             self.spend(document)?;
         }
+        self.in_time()?;
         self.asked.push(Asked {
             table: table.into(),
             question: Question::Get(ids.to_vec()),
@@ -164,6 +174,7 @@ impl Lookups {
         let (known, reader) = granted(world, table)?;
         let mut found = Vec::new();
         for query in queries {
+            self.ask(1, query.iter().map(size_of_condition).sum())?;
             let filter = Filter::new(query)
                 .map_err(|error| LookupError::Store(error.to_string()))?
                 .null_is_missing(known.kind == Kind::Row);
@@ -174,6 +185,7 @@ impl Lookups {
             for document in &documents {
                 self.spend(document)?;
             }
+            self.in_time()?;
             self.asked.push(Asked {
                 table: table.into(),
                 question: Question::Find(query.clone(), limit),
@@ -184,25 +196,50 @@ impl Lookups {
         Ok(found)
     }
 
+    /// Accounts for questions, which are kept until the batch is written.
+    fn ask(&mut self, questions: usize, bytes: usize) -> Result<(), LookupError> {
+        self.asks_left = self
+            .asks_left
+            .checked_sub(questions)
+            .ok_or_else(|| LookupError::Limit(limit!(self.limits.lookups)))?;
+        self.take_bytes(bytes)
+    }
+
     fn spend(&mut self, document: &Document) -> Result<(), LookupError> {
         self.documents_left = self
             .documents_left
             .checked_sub(1)
-            .ok_or_else(|| self.too_many())?;
-        let size = document.id.len() + document.body.len();
-        self.bytes_left = self.bytes_left.checked_sub(size).ok_or_else(|| {
-            let limit = u64::try_from(self.limits.lookup_bytes).unwrap_or(u64::MAX);
-            LookupError::Limit(Limit::bytes("lookup-bytes", limit))
-        })?;
+            .ok_or_else(|| LookupError::Limit(limit!(self.limits.lookup_documents)))?;
+        self.take_bytes(document.id.len() + document.body.len())
+    }
+
+    fn take_bytes(&mut self, bytes: usize) -> Result<(), LookupError> {
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes)
+            .ok_or_else(|| LookupError::Limit(limit!(self.limits.lookup_bytes)))?;
         Ok(())
     }
 
-    fn too_many(&self) -> LookupError {
-        LookupError::Limit(Limit::count(
-            "lookup-documents",
-            self.limits.lookup_documents,
-        ))
+    fn in_time(&self) -> Result<(), LookupError> {
+        if Instant::now() > self.until.0 {
+            return Err(LookupError::Time(self.until.1.clone()));
+        }
+        Ok(())
     }
+}
+
+/// How much of a condition is text.
+fn size_of_condition(condition: &Condition) -> usize {
+    condition.at.len()
+        + match &condition.test {
+            Test::Present | Test::Missing => 0,
+            Test::Equals(value)
+            | Test::NotEquals(value)
+            | Test::LessThan(value)
+            | Test::AtLeast(value) => value.len(),
+            Test::OneOf(values) => values.iter().map(String::len).sum(),
+        }
 }
 
 /// A hash of documents and of where there is none. It is compared within one process only.

@@ -1,0 +1,450 @@
+//! What a guest returned becomes the host's only through here, whatever version of the interface it came by:
+//! a document whose outcome is over a limit fails alone.
+
+use migration_document::{
+    Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test,
+};
+
+use super::limits::{Limit, Limits, Size, limit};
+
+/// What was over a limit, and the limit.
+pub(super) struct Excess {
+    found: String,
+    limit: Limit,
+}
+
+impl std::fmt::Display for Excess {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}, and {}", self.found, self.limit)
+    }
+}
+
+type Checked = Result<(), Excess>;
+
+/// An outcome within its limits; the document's failure where it is not.
+pub(super) fn outcome(mut outcome: Outcome, limits: &Limits) -> Outcome {
+    if let Outcome::Fail(failure) = &mut outcome {
+        cut(&mut failure.message, limits);
+    }
+    match Check::new(limits).outcome(&outcome) {
+        Ok(()) => outcome,
+        Err(excess) => Outcome::Fail(Failure {
+            code: "limit".into(),
+            message: format!("the plugin returned more than it may: {excess}"),
+            at: None,
+        }),
+    }
+}
+
+/// Checks that a manifest is within its limits.
+pub(super) fn manifest(manifest: &Manifest, limits: &Limits) -> Checked {
+    let check = Check::new(limits);
+    let lists = [
+        &manifest.run_after,
+        &manifest.reads,
+        &manifest.writes,
+        &manifest.secrets,
+    ];
+    let items = manifest.filter.len() + lists.iter().map(|list| list.len()).sum::<usize>();
+    if items > limits.manifest_items.0 {
+        return Err(Excess {
+            found: format!("it names {items} things"),
+            limit: limit!(limits.manifest_items),
+        });
+    }
+    check.within(
+        &manifest.description,
+        "a description",
+        limits.message_bytes,
+        || limit!(limits.message_bytes),
+    )?;
+    for name in lists
+        .into_iter()
+        .flatten()
+        .chain([&manifest.name, &manifest.table])
+    {
+        check.name(name, "a name")?;
+    }
+    manifest
+        .filter
+        .iter()
+        .try_for_each(|condition| check.condition(condition))
+}
+
+/// Cuts a message to its limit, and says so.
+fn cut(message: &mut String, limits: &Limits) {
+    if message.len() > limits.message_bytes.0 {
+        message.truncate(message.floor_char_boundary(limits.message_bytes.0));
+        // What was cut off would otherwise stay in memory.
+        message.shrink_to_fit();
+        message.push_str(&format!("… (cut: {})", limit!(limits.message_bytes)));
+    }
+}
+
+/// Goes over one outcome and adds up what its parts share.
+struct Check<'l> {
+    limits: &'l Limits,
+    edits: usize,
+    insertions: usize,
+    /// How much deeper its renames bring values together.
+    deeper: usize,
+}
+
+impl<'l> Check<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            edits: 0,
+            insertions: 0,
+            deeper: 0,
+        }
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) -> Checked {
+        match outcome {
+            Outcome::Skip(reason) => self.name(reason, "a reason"),
+            Outcome::Edit(edits) => self.edits(edits),
+            Outcome::Replace(body) => self.json(body, 0),
+            Outcome::Delete => Ok(()),
+            Outcome::Changes(changes) => {
+                if changes.len() > self.limits.document_changes.0 {
+                    return Err(Excess {
+                        found: format!("{} changes", changes.len()),
+                        limit: limit!(self.limits.document_changes),
+                    });
+                }
+                changes.iter().try_for_each(|change| self.change(change))
+            }
+            Outcome::Fail(failure) => {
+                self.name(&failure.code, "a code")?;
+                failure.at.as_ref().map_or(Ok(()), |at| self.id(at))
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Checked {
+        match change {
+            Change::Insert(insertion) => self.insertion(insertion),
+            Change::Edit(at, edits) => {
+                self.reference(at)?;
+                self.edits(edits)
+            }
+            Change::Replace(at, body) => {
+                self.reference(at)?;
+                self.json(body, 0)
+            }
+            Change::Delete(at) => self.reference(at),
+        }
+    }
+
+    fn insertion(&mut self, insertion: &Insertion) -> Checked {
+        self.insertions += 1;
+        if self.insertions > self.limits.document_insertions.0 {
+            return Err(Excess {
+                found: format!("{} insertions", self.insertions),
+                limit: limit!(self.limits.document_insertions),
+            });
+        }
+        self.name(&insertion.table, "a table's name")?;
+        insertion.id.as_ref().map_or(Ok(()), |id| self.id(id))?;
+        self.json(&insertion.body, 0)
+    }
+
+    fn reference(&self, at: &Reference) -> Checked {
+        self.name(&at.table, "a table's name")?;
+        self.id(&at.id)
+    }
+
+    fn edits(&mut self, edits: &[Edit]) -> Checked {
+        self.edits += edits.len();
+        if self.edits > self.limits.document_edits.0 {
+            return Err(Excess {
+                found: format!("{} edits", self.edits),
+                limit: limit!(self.limits.document_edits),
+            });
+        }
+        for edit in edits {
+            match edit {
+                Edit::Set { at, value } => {
+                    self.id(at)?;
+                    self.json(value, depth_of(at))?;
+                }
+                Edit::Remove { at } => self.id(at)?,
+                Edit::Rename { from, to } => {
+                    self.id(from)?;
+                    self.id(to)?;
+                    // How deep the value is nested that moves, nobody knows here.
+                    self.deeper += depth_of(to).saturating_sub(depth_of(from));
+                    self.depth(self.deeper.max(depth_of(to)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn condition(&self, condition: &Condition) -> Checked {
+        self.id(&condition.at)?;
+        let values = match &condition.test {
+            Test::Present | Test::Missing => &[],
+            Test::Equals(value)
+            | Test::NotEquals(value)
+            | Test::LessThan(value)
+            | Test::AtLeast(value) => std::slice::from_ref(value),
+            Test::OneOf(values) => values.as_slice(),
+        };
+        values.iter().try_for_each(|value| self.json(value, 0))
+    }
+
+    /// A JSON text that goes so deep into a document.
+    fn json(&self, text: &str, at: usize) -> Checked {
+        self.within(text, "a value", self.limits.json_size, || {
+            limit!(self.limits.json_size)
+        })?;
+        self.depth(at)?;
+        let left = self.limits.json_depth.0 - at;
+        // Nearly all texts have too few brackets to be nested that deep, and counting them is quick.
+        let brackets = |text: &str| {
+            text.bytes()
+                .filter(|byte| matches!(byte, b'[' | b'{'))
+                .count()
+        };
+        if text.len() <= left || brackets(text) <= left {
+            return Ok(());
+        }
+        self.depth(at + nesting(text))
+    }
+
+    fn depth(&self, depth: usize) -> Checked {
+        if depth > self.limits.json_depth.0 {
+            return Err(Excess {
+                found: format!("a value nested {depth} deep"),
+                limit: limit!(self.limits.json_depth),
+            });
+        }
+        Ok(())
+    }
+
+    fn id(&self, text: &str) -> Checked {
+        self.within(text, "an id or a pointer", self.limits.id_bytes, || {
+            limit!(self.limits.id_bytes)
+        })
+    }
+
+    fn name(&self, text: &str, what: &str) -> Checked {
+        self.within(text, what, self.limits.name_bytes, || {
+            limit!(self.limits.name_bytes)
+        })
+    }
+
+    fn within(&self, text: &str, what: &str, size: Size, limit: impl Fn() -> Limit) -> Checked {
+        if text.len() > size.0 {
+            return Err(Excess {
+                found: format!("{what} of {} bytes", text.len()),
+                limit: limit(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How deep a pointer leads.
+fn depth_of(pointer: &str) -> usize {
+    pointer.bytes().filter(|byte| *byte == b'/').count()
+}
+
+/// How deep a text is nested. On what is no JSON the number means little; it is refused later.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted) = (0_usize, 0, false);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if quoted => {
+                bytes.next();
+            }
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Count;
+    use super::*;
+
+    fn set(at: &str, value: &str) -> Edit {
+        Edit::Set {
+            at: at.into(),
+            value: value.into(),
+        }
+    }
+
+    /// The limit that an outcome hits.
+    #[track_caller]
+    fn hit(given: Outcome) -> String {
+        let limits = Limits {
+            document_edits: Count(2),
+            document_changes: Count(2),
+            document_insertions: Count(1),
+            json_depth: Count(3),
+            json_size: Size(20),
+            id_bytes: Size(12),
+            name_bytes: Size(4),
+            message_bytes: Size(5),
+            ..Limits::default()
+        };
+        match outcome(given.clone(), &limits) {
+            Outcome::Fail(failure) if failure.code == "limit" => {
+                let (_, name) = failure.message.split_once("the limit `").unwrap();
+                name.split_once('`').unwrap().0.to_owned()
+            }
+            kept => {
+                assert_eq!(kept, given);
+                String::new()
+            }
+        }
+    }
+
+    fn insertion(table: &str, id: &str) -> Change {
+        Change::Insert(Insertion {
+            table: table.into(),
+            id: Some(id.into()),
+            body: "{}".into(),
+        })
+    }
+
+    fn rename(from: &str, to: &str) -> Edit {
+        Edit::Rename {
+            from: from.into(),
+            to: to.into(),
+        }
+    }
+
+    fn other() -> Reference {
+        Reference {
+            table: "t".into(),
+            id: "1".into(),
+        }
+    }
+
+    #[test]
+    fn every_piece_of_an_outcome_has_its_limit() {
+        for (outcome, expected) in [
+            (Outcome::Edit(vec![set("/a", "1"), set("/b", "1")]), ""),
+            (Outcome::Edit(vec![set("/a", "1"); 3]), "document-edits"),
+            (
+                Outcome::Changes(vec![Change::Edit(other(), vec![set("/a", "1"); 2]); 2]),
+                "document-edits",
+            ),
+            (
+                Outcome::Changes(vec![Change::Delete(other()); 3]),
+                "document-changes",
+            ),
+            (
+                Outcome::Changes(vec![insertion("t", "1"), insertion("t", "2")]),
+                "document-insertions",
+            ),
+            (
+                Outcome::Changes(vec![insertion("table", "1")]),
+                "name-bytes",
+            ),
+            (
+                Outcome::Changes(vec![insertion("t", "a much too long id")]),
+                "id-bytes",
+            ),
+            (Outcome::Skip("reason".into()), "name-bytes"),
+            (Outcome::Edit(vec![set("/a/b", "[1]")]), ""),
+            (Outcome::Edit(vec![set("/a/b", "[[1]]")]), "json-depth"),
+            (Outcome::Edit(vec![set("/a/b/c/d", "1")]), "json-depth"),
+            (Outcome::Edit(vec![rename("/a", "/a/b/c/d")]), "json-depth"),
+            (Outcome::Edit(vec![rename("/a", "/b/c/d"); 2]), "json-depth"),
+            (Outcome::Edit(vec![rename("/a/b/c", "/d"); 2]), ""),
+            (Outcome::Replace(r#"["[[[[[\"[[[[["]"#.into()), ""),
+            (Outcome::Replace("[[],[[]],[[]]]".into()), ""),
+            (Outcome::Replace("[[[[]]]]".into()), "json-depth"),
+            (
+                Outcome::Replace("\"                   \"".into()),
+                "json-size",
+            ),
+        ] {
+            assert_eq!(hit(outcome.clone()), expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_and_its_failure_stays() {
+        let limits = Limits {
+            message_bytes: Size(3),
+            ..Limits::default()
+        };
+        let failure = Failure {
+            code: "mine".into(),
+            message: "aé€".into(),
+            at: None,
+        };
+        let Outcome::Fail(failure) = outcome(Outcome::Fail(failure), &limits) else {
+            panic!("it did not fail");
+        };
+        assert_eq!(failure.code, "mine");
+        assert_eq!(
+            failure.message,
+            "aé… (cut: the limit `message-bytes` is 3 bytes; --message-bytes raises it)"
+        );
+    }
+
+    #[test]
+    fn a_manifest_has_its_limits() {
+        let hit = |given: Manifest| {
+            manifest(&given, &Limits::default())
+                .err()
+                .map(|excess| excess.limit.name)
+        };
+        let sound = Manifest {
+            reads: vec!["t".into(); 1000],
+            ..Manifest::default()
+        };
+        assert_eq!(hit(sound.clone()), None);
+        for (given, expected) in [
+            (
+                Manifest {
+                    writes: vec!["t".into()],
+                    ..sound
+                },
+                "manifest-items",
+            ),
+            (
+                Manifest {
+                    table: "t".repeat(1025),
+                    ..Manifest::default()
+                },
+                "name-bytes",
+            ),
+            (
+                Manifest {
+                    description: "t".repeat(4097),
+                    ..Manifest::default()
+                },
+                "message-bytes",
+            ),
+            (
+                Manifest {
+                    filter: vec![Condition {
+                        at: "/a".into(),
+                        test: Test::OneOf(vec!["1".into(), "[".repeat(200)]),
+                    }],
+                    ..Manifest::default()
+                },
+                "json-depth",
+            ),
+        ] {
+            assert_eq!(hit(given).as_deref(), Some(expected));
+        }
+    }
+}
