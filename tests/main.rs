@@ -14,6 +14,7 @@ mod commands;
 mod common;
 #[cfg(unix)]
 mod crash;
+mod hostile;
 mod logs;
 mod pushdown;
 #[cfg(unix)]

@@ -18,6 +18,8 @@ use super::show::safe;
 pub struct CommandError {
     message: String,
     hints: Vec<String>,
+    /// Its line breaks are the host's own, and stay. Anybody else's could pass for the host's words.
+    in_lines: bool,
     status: u8,
 }
 
@@ -27,6 +29,7 @@ impl CommandError {
         Self {
             message: message.to_string(),
             hints: Vec::new(),
+            in_lines: false,
             status: 1,
         }
     }
@@ -76,10 +79,14 @@ impl CommandError {
     fn print(&self) {
         let mut stderr = io::stderr().lock();
         let label = |text: &'static str| console::style(text).for_stderr().bold();
-        // Line breaks of our own hints stay; what a document says has none by now.
-        let _ = writeln!(stderr, "{} {}", label("error:").red(), lines(&self.message));
+        let message = if self.in_lines {
+            lines(&self.message).into()
+        } else {
+            safe(&self.message)
+        };
+        let _ = writeln!(stderr, "{} {message}", label("error:").red());
         for hint in &self.hints {
-            let _ = writeln!(stderr, "{} {}", label("hint:").cyan(), lines(hint));
+            let _ = writeln!(stderr, "{} {}", label("hint:").cyan(), safe(hint));
         }
     }
 }
@@ -99,8 +106,12 @@ impl From<io::Error> for CommandError {
 }
 
 impl From<ConfigError> for CommandError {
+    /// The file is the user's, and what is wrong in it is shown with its line.
     fn from(error: ConfigError) -> Self {
-        Self::new(error)
+        Self {
+            in_lines: true,
+            ..Self::new(error)
+        }
     }
 }
 

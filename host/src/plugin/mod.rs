@@ -204,6 +204,8 @@ fn new_engine(stack: Size) -> Result<Engine, String> {
     config
         .epoch_interruption(true)
         .max_wasm_stack(stack.0)
+        // Not used, but it must not be smaller.
+        .async_stack_size(stack.0.saturating_add(2 << 20))
         // The same bits on every machine.
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
