@@ -7,7 +7,7 @@ use migration_document::{Condition, Test};
 use serde_json::json;
 
 use super::cache::CacheArguments;
-use super::show::{count, safe};
+use super::show::{count, safe, write_json};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP};
 use crate::config::File;
@@ -47,7 +47,7 @@ impl Arguments {
         )?;
         let mut stdout = io::stdout().lock();
         match self.format {
-            Format::Json => writeln!(stdout, "{}", as_json(&plugin))?,
+            Format::Json => write_json(&mut stdout, &as_json(&plugin))?,
             Format::Text => stdout.write_all(as_text(&plugin).as_bytes())?,
         }
         Ok(Ending::Done)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::cache::CacheArguments;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
-use super::show::count;
+use super::show::{count, write_json};
 use super::summary::summary;
 use super::tables::Format;
 use super::{CommandError, Ending, StoreArguments, stop_on_signals};
@@ -148,8 +148,7 @@ pub(super) fn carry_out(
     let mut stdout = io::stdout().lock();
     match format {
         Format::Json => {
-            serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
-            writeln!(stdout)?;
+            write_json(&mut stdout, &report)?;
         }
         Format::Text => {
             for change in changes {

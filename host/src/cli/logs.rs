@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::CommandError;
 use super::screen;
-use super::show::{safe, steers};
+use super::show::{safe, safe_json};
 use crate::config::{File, LogFormat};
 use crate::engine::journal::PLUGIN;
 
@@ -245,7 +245,9 @@ impl io::Write for Screen {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         match self.format {
             LogFormat::Text => screen::write(event)?,
-            LogFormat::Json => screen::write(escaped(&String::from_utf8_lossy(event)).as_bytes())?,
+            LogFormat::Json => {
+                screen::write(safe_json(&String::from_utf8_lossy(event)).as_bytes())?
+            }
         }
         Ok(event.len())
     }
@@ -253,24 +255,6 @@ impl io::Write for Screen {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A line of JSON that steers no terminal either. JSON must escape only some control characters, and whatever
-/// else steers one can only stand within its strings.
-fn escaped(line: &str) -> String {
-    let mut safe = String::with_capacity(line.len());
-    for character in line.chars() {
-        if steers(character) && character != '\n' {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                // Writing to a string never fails.
-                let _ = write!(safe, "\\u{unit:04x}");
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -332,7 +316,7 @@ mod tests {
             let _span = info_span!("run", migration = "m", run = 7).entered();
             warn!(target: PLUGIN, document = "a", "odd\u{9b}\n");
         });
-        let text = escaped(&text);
+        let text = safe_json(&text);
         assert_eq!(text.lines().count(), 1);
         assert!(text.contains(r"odd\u009b\n"), "{text}");
         let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();

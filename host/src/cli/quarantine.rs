@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::show::{columns, safe, short};
+use super::show::{columns, safe, safe_json, short};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
 use crate::engine::RunError;
@@ -56,6 +56,7 @@ impl Arguments {
                     "at": failed.failure.at,
                 })
                 .to_string();
+                line = safe_json(&line);
                 // A tree of values would not keep the document as it is spelled.
                 line.pop();
                 let body = document.as_ref().map_or("null", |body| body.get());

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::show::{columns, count, safe};
+use super::show::{columns, count, safe, write_json};
 use super::show_run::{as_json, state};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
@@ -32,8 +32,7 @@ impl Arguments {
         let mut stdout = io::stdout().lock();
         if self.format == Format::Json {
             let runs: Vec<_> = runs.iter().map(as_json).collect();
-            serde_json::to_writer(&mut stdout, &runs).map_err(io::Error::from)?;
-            writeln!(stdout)?;
+            write_json(&mut stdout, &runs)?;
             return Ok(Ending::Done);
         }
         let titles = [

@@ -1,6 +1,9 @@
 //! Text that comes from documents and plugins, made safe for a terminal; numbers and tables for people.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
 
 /// A text with its control characters escaped: a document or a plugin must not steer the terminal.
 pub(super) fn safe(text: &str) -> Cow<'_, str> {
@@ -22,9 +25,32 @@ pub(super) fn safe(text: &str) -> Cow<'_, str> {
 
 /// Whether a character does something to a terminal other than standing there. Beyond ASCII's, Unicode has
 /// characters that turn the writing direction around.
-pub(super) fn steers(character: char) -> bool {
+fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A JSON text that steers no terminal either. JSON must escape only some control characters, and whatever else
+/// steers one can only stand within its strings.
+pub(super) fn safe_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) && character != '\n' {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Writes a line of JSON that steers no terminal.
+pub(super) fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string(value)?;
+    writeln!(out, "{}", safe_json(&text))
 }
 
 /// A text cut to so many characters.

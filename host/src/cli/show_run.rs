@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::show::{count, safe, time};
+use super::show::{count, safe, time, write_json};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
@@ -51,7 +51,7 @@ impl Arguments {
                 .ok_or(RunError::NoRun(RunId(self.run)))?;
             let mut stdout = io::stdout().lock();
             match self.format {
-                Format::Json => writeln!(stdout, "{}", as_json(&run))?,
+                Format::Json => write_json(&mut stdout, &as_json(&run))?,
                 Format::Text => {
                     let text = as_text(&run);
                     if shown > 0 && console::colors_enabled() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::show::{columns, count, safe};
+use super::show::{columns, count, safe, write_json};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
 
@@ -38,8 +38,7 @@ impl Arguments {
         let tables = self.store.open(file, Missing::Refuse)?.tables()?;
         let mut stdout = io::stdout().lock();
         if self.format == Format::Json {
-            serde_json::to_writer(&mut stdout, &tables).map_err(io::Error::from)?;
-            writeln!(stdout)?;
+            write_json(&mut stdout, &tables)?;
             return Ok(Ending::Done);
         }
         let titles = ["TABLE", "KIND", "KEY", "DOCUMENTS"].map(str::to_owned);

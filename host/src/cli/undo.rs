@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::job::LedgerJobArguments;
 use super::logs;
-use super::show::{count, counted, safe};
+use super::show::{count, counted, safe, write_json};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
@@ -106,8 +106,7 @@ fn by_log(
     let mut stdout = io::stdout().lock();
     match format {
         Format::Json => {
-            serde_json::to_writer(&mut stdout, &report).map_err(io::Error::from)?;
-            writeln!(stdout)?;
+            write_json(&mut stdout, &report)?;
         }
         Format::Text => write!(stdout, "{}", undone(&report))?,
     }
