@@ -756,3 +756,28 @@ fn what_an_earlier_batch_left_behind() {
     [exit status: 0]
     ");
 }
+
+#[test]
+fn a_replacement_that_changes_a_hundred_thousand_values() {
+    let values = |value: &str| format!("[{}]", vec![value; 100_000].join(","));
+    let lab = Lab::with_things([("a", "{}"), ("x", &values("1")), ("z", "{}")]);
+    assert_snapshot!(replaces(&values("2")).attacks_in(&lab, &[]), @"
+    hostile over `things`: run 1 finished in [TIME] s
+               3 met the filter
+               2 updated
+               1 failed
+    First failures:
+      things x: 100000 edits of a body of 200001 bytes would take too long; set larger parts of it at once (limit)
+    The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
+    [exit status: 3]
+    ");
+}
+
+#[test]
+fn a_key_that_stands_a_hundred_thousand_times() {
+    let body = format!("{{{}\"b\":1}}", "\"a\":1,".repeat(100_000));
+    let lab = Lab::with_things([("x", body.as_str())]);
+    // It sets what stands last and hides the others, and it ends.
+    lab.run(replaces("{\"b\":1}").put_into(&lab), &[]).success();
+    assert_eq!(lab.body("things", "x"), "{\"b\":1}");
+}

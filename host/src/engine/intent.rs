@@ -138,6 +138,7 @@ fn refused(code: &str, message: impl Into<String>, at: Option<String>) -> Failur
 fn edit_refused(error: &EditError) -> Failure {
     let code = match error {
         EditError::Value { .. } => "invalid-value",
+        EditError::Work { .. } => "limit",
         _ => "invalid-edit",
     };
     refused(code, error.to_string(), error.at().map(str::to_owned))

@@ -16,6 +16,10 @@ use members::set_members;
 /// How deep [`diff`] looks into a value. What differs further down is replaced as a whole.
 const DIFF_DEPTH: usize = 64;
 
+/// How much text edits that are made one after the other may go over, in bytes: each goes over the body once for
+/// every level that its pointer leads down. A second or three.
+const WORK: usize = 1 << 30;
+
 /// Why an edit does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EditError {
@@ -50,6 +54,16 @@ pub enum EditError {
         /// Where it would go.
         to: String,
     },
+    /// So many edits of so large a body would take too long.
+    #[error(
+        "{edits} edits of a body of {bytes} bytes would take too long; set larger parts of it at once"
+    )]
+    Work {
+        /// How many edits there are.
+        edits: usize,
+        /// How large the body is.
+        bytes: usize,
+    },
     /// The body itself cannot be taken out.
     #[error("the whole document cannot be removed by an edit; use the outcome `delete`")]
     WholeBody,
@@ -65,7 +79,7 @@ impl EditError {
             | Self::Nowhere { at }
             | Self::NoParent { at } => Some(at),
             Self::Move { from, .. } => Some(from),
-            Self::Json(JsonError::Malformed(_)) | Self::WholeBody => None,
+            Self::Json(JsonError::Malformed(_)) | Self::Work { .. } | Self::WholeBody => None,
         }
     }
 }
@@ -97,7 +111,18 @@ pub fn apply(body: &str, edits: &[Edit]) -> Result<String, EditError> {
 /// Makes one edit after the other.
 fn in_turns(body: &str, edits: &[Edit]) -> Result<String, EditError> {
     let mut text = body.to_owned();
+    let mut left: usize = edits.iter().map(levels).sum();
+    let mut work = 0_usize;
     for edit in edits {
+        // The rest costs as much again as the body is large by now.
+        if work.saturating_add(text.len().saturating_mul(left)) > WORK {
+            return Err(EditError::Work {
+                edits: edits.len(),
+                bytes: body.len(),
+            });
+        }
+        work += text.len() * levels(edit);
+        left -= levels(edit);
         match edit {
             Edit::Set { at, value } => {
                 check_value(at, value)?;
@@ -110,6 +135,15 @@ fn in_turns(body: &str, edits: &[Edit]) -> Result<String, EditError> {
         }
     }
     Ok(text)
+}
+
+/// How many levels an edit leads down.
+fn levels(edit: &Edit) -> usize {
+    let count = |at: &str| at.bytes().filter(|byte| *byte == b'/').count();
+    match edit {
+        Edit::Set { at, .. } | Edit::Remove { at } => count(at),
+        Edit::Rename { from, to } => count(from) + count(to),
+    }
 }
 
 fn check_value(at: &str, value: &str) -> Result<(), EditError> {
@@ -212,27 +246,50 @@ fn append(text: &mut String, of: &str, end: &End, first: bool, key: Option<&str>
 }
 
 /// Takes a value out and returns its text. A key that stands twice goes twice, for otherwise the value
-/// that was hidden would come to light.
+/// that was hidden would come to light. However often it stands, the text is gone over once.
 fn remove(text: &mut String, at: &str) -> Result<String, EditError> {
     json::check_pointer(at)?;
-    let mut removed = None;
-    while let Some((child, _)) = locate_child(text, at)? {
-        let Child::Found(entry) = child else {
-            return removed.ok_or_else(|| EditError::Nowhere { at: at.into() });
+    let nowhere = || EditError::Nowhere { at: at.into() };
+    let (parent, token) = parent(at).ok_or(EditError::WholeBody)?;
+    let within = locate(text, parent)?.ok_or_else(nowhere)?;
+    let mut entries = json::entries(text, within)?.ok_or_else(nowhere)?;
+    let wanted = json::array_index(&token);
+    let mut found = Vec::new();
+    let mut count = 0;
+    while let Some(entry) = entries.next_entry()? {
+        let hit = match entry.key {
+            Some(key) => json::key_is(key.of(text), &token),
+            None => wanted == Some(count),
         };
-        let value = entry.value.of(text).to_owned();
-        let (start, end) = match (entry.after, entry.before) {
-            (Some(after), _) => (entry.start(), after),
-            (None, Some(before)) => (before, entry.value.end),
-            (None, None) => (entry.start(), entry.value.end),
-        };
-        text.replace_range(start..end, "");
-        if entry.key.is_none() {
-            return Ok(value);
+        if hit {
+            found.push((count, entry));
         }
-        removed.get_or_insert(value);
+        count += 1;
     }
-    Err(EditError::WholeBody)
+    let (_, last) = found.last().ok_or_else(nowhere)?;
+    let value = last.value.of(text).to_owned();
+    // An entry goes with the comma behind it; one that is the last by now, with the one before it.
+    let mut cuts = Vec::new();
+    for (index, entry) in found.iter().rev() {
+        let is_last = index + 1 == count;
+        cuts.push(match (entry.after, entry.before) {
+            (Some(after), _) if !is_last => (entry.start(), after),
+            (_, Some(before)) => (before, entry.value.end),
+            (_, None) => (entry.start(), entry.value.end),
+        });
+        if is_last {
+            count = *index;
+        }
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (start, end) in cuts.into_iter().rev() {
+        kept.push_str(text.get(copied..start).unwrap_or_default());
+        copied = end;
+    }
+    kept.push_str(text.get(copied..).unwrap_or_default());
+    *text = kept;
+    Ok(value)
 }
 
 fn rename(text: &mut String, from: &str, to: &str) -> Result<(), EditError> {
@@ -464,6 +521,55 @@ mod tests {
             from: from.into(),
             to: to.into(),
         }
+    }
+
+    /// One after the other, from the end, each with the text gone over anew: what [`remove`] must come to.
+    fn removed_one_by_one(text: &str, at: &str) -> Option<String> {
+        let mut text = text.to_owned();
+        let mut any = false;
+        while let Some((Child::Found(entry), _)) = locate_child(&text, at).unwrap() {
+            any = true;
+            let (start, end) = match (entry.after, entry.before) {
+                (Some(after), _) => (entry.start(), after),
+                (None, Some(before)) => (before, entry.value.end),
+                (None, None) => (entry.start(), entry.value.end),
+            };
+            text.replace_range(start..end, "");
+        }
+        any.then_some(text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_goes_as_often_as_it_stands(keys in proptest::collection::vec("[ab]", 0..6), space in "[ ]{0,2}") {
+            let members: Vec<_> = keys
+                .iter()
+                .enumerate()
+                .map(|(number, key)| format!("{space}\"{key}\":{space}{number}{space}"))
+                .collect();
+            let text = format!("{{{}}}", members.join(","));
+            prop_assert_eq!(apply(&text, &[take("/a")]).ok(), removed_one_by_one(&text, "/a"));
+        }
+    }
+
+    #[test]
+    fn edits_of_a_large_body_end() {
+        let body = format!("[{}]", vec!["1"; 1_000_000].join(","));
+        let edits = vec![put("/999999", "2"); 1_000];
+        assert_eq!(
+            apply(&body, &edits),
+            Err(EditError::Work {
+                edits: 1_000,
+                bytes: 2_000_001
+            })
+        );
+        assert!(apply(&body, &edits[..10]).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_stands_a_million_times_goes_in_one_go() {
+        let text = format!("{{{}\"b\":1}}", "\"a\":1,".repeat(1_000_000));
+        assert_eq!(apply(&text, &[take("/a")]).unwrap(), r#"{"b":1}"#);
     }
 
     #[test]
