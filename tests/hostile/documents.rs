@@ -781,3 +781,52 @@ fn a_key_that_stands_a_hundred_thousand_times() {
     lab.run(replaces("{\"b\":1}").put_into(&lab), &[]).success();
     assert_eq!(lab.body("things", "x"), "{\"b\":1}");
 }
+
+#[test]
+fn a_lookup_that_goes_over_a_table_ten_thousand_times() {
+    let guest = Guest {
+        manifest: Manifest {
+            reads: &["facts"],
+            ..Manifest::default()
+        },
+        memory: "64",
+        // One condition, `/n` = 1, and a list of queries that all are this one.
+        module: "(data (i32.const 40000) \"facts\") (data (i32.const 40008) \"/n\") (data (i32.const 40016) \"1\")",
+        ..attack(
+            "(call $put (i32.const 40100) (i32.const 40008) (i32.const 2))
+             (i32.store (i32.const 40108) (i32.const 2))
+             (call $put (i32.const 40112) (i32.const 40016) (i32.const 1))
+             (loop $more
+               (call $put (i32.add (i32.const 1048576) (i32.mul (local.get $i) (i32.const 8))) (i32.const 40100) (i32.const 1))
+               (local.set $i (i32.add (local.get $i) (i32.const 1)))
+               (br_if $more (i32.lt_u (local.get $i) (i32.const 10000))))
+             (call $find-many (i32.const 40000) (i32.const 5) (i32.const 1048576) (i32.const 10000) (i32.const 1) (i32.const 50000))
+             unreachable",
+        )
+    };
+    let lab = Lab::with_things([("a", "{}"), ("x", "{}"), ("z", "{}")]);
+    lab.sql(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+         INSERT INTO facts SELECT n, '{\"n\":0}' FROM numbers",
+    );
+    let ran = guest.attacks_in(&lab, &[&["--allow", "read:facts"], SHORT].concat());
+    let failed = ran.stdout();
+    let failed = failed.lines().find(|line| line.starts_with("  things"));
+    assert_snapshot!(failed.unwrap(), @"  things x: the plugin took longer than it may: the limit `document-time` is 50ms; --document-time raises it (limit)");
+}
+
+#[test]
+fn a_limit_that_the_settings_file_sets_and_a_flag_raises() {
+    let lab = Lab::with_things([("x", "{}")]);
+    lab.write("host.toml", "[limits]\nname-bytes = \"9B\"\n");
+    let guest = skips("0123456789");
+    let failed = lab.run(guest.put_into(&lab), &[]).to_string();
+    let failed = failed.lines().find(|line| line.starts_with("  things"));
+    assert_snapshot!(failed.unwrap(), @"  things x: the plugin returned more than it may: a reason of 10 bytes, and the limit `name-bytes` is 9 bytes; --name-bytes raises it (limit)");
+    lab.run(guest.put_into(&lab), &["--name-bytes", "10B"])
+        .success();
+    lab.write("host.toml", "[limits]\nname-size = 9\n");
+    let ran = lab.run(guest.put_into(&lab), &[]);
+    assert_eq!(ran.status(), 1, "{ran}");
+    assert!(ran.stderr().contains("unknown field `name-size`"), "{ran}");
+}

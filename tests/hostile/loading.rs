@@ -92,7 +92,7 @@ fn memories_that_are_too_much_together() {
 fn a_table_of_gigabytes() {
     assert_snapshot!(component(&instances("(table 200000000 funcref)", 1)).is_refused(&[]), @"
     ------- stderr -------
-    error: hostile.wasm is no valid component: table index 0 has a minimum element size of 200000000 which exceeds the limit of 1048576
+    error: hostile.wasm asks for more than an instance can have: table index 0 has a minimum element size of 200000000 which exceeds the limit of 1048576
     [exit status: 1]
     ");
 }

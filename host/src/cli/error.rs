@@ -180,6 +180,7 @@ impl From<PluginError> for CommandError {
             | PluginError::Unreadable { .. }
             | PluginError::TooLarge { .. }
             | PluginError::Invalid { .. }
+            | PluginError::Oversized { .. }
             | PluginError::Misfit { .. }
             | PluginError::Manifest(_)
             | PluginError::Describe(_)

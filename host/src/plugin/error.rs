@@ -51,6 +51,14 @@ pub enum PluginError {
         /// What the validator says.
         detail: String,
     },
+    /// A sound component, of which no instance can be made: the pool of instances has no place that large.
+    #[error("{} asks for more than an instance can have: {detail}", path.display())]
+    Oversized {
+        /// The file.
+        path: PathBuf,
+        /// What is too large.
+        detail: String,
+    },
     /// A component made for something else.
     #[error("{} is a component, but no migration: it does not export `migration:plugin/transform`; {}", path.display(), exports(found))]
     OtherWorld {

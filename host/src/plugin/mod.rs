@@ -69,12 +69,8 @@ impl Plugin {
         let bytes = read(path, limits)?;
         let engine = &engine(limits.stack)?;
         let identity = compile::identity(&bytes);
-        let component = compile::component(engine, &bytes, &identity, cache).map_err(|error| {
-            PluginError::Invalid {
-                path: path.into(),
-                detail: error.root_cause().to_string(),
-            }
-        })?;
+        let component = compile::component(engine, &bytes, &identity, cache)
+            .map_err(|error| unusable(path, &error))?;
         let interface = version(path, engine, &component)?;
         let imports = imports(path, engine, &component)?;
         let linked =
@@ -228,6 +224,19 @@ fn new_engine(stack: Size) -> Result<Engine, String> {
         })
         .map_err(|error| error.to_string())?;
     Ok(engine)
+}
+
+/// Why a component was not compiled: it is none, or the pool has no room for it.
+fn unusable(path: &Path, error: &wasmtime::Error) -> PluginError {
+    let (path, detail) = (path.into(), error.root_cause().to_string());
+    // Neither has a type of its own.
+    if detail.contains("exceeds the limit of") && !detail.contains("(at offset ")
+        || detail.contains("exceeds the configured maximum")
+    {
+        PluginError::Oversized { path, detail }
+    } else {
+        PluginError::Invalid { path, detail }
+    }
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
