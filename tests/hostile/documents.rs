@@ -119,6 +119,12 @@ fn recursion_without_an_end() {
     The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
+    // The host's own threads have less stack than that.
+    let ran = guest.attacks(&["--stack", "16MiB"]);
+    assert!(
+        ran.stdout().contains("the limit `stack` is 16 MiB"),
+        "{ran}"
+    );
 }
 
 #[test]
