@@ -13,4 +13,4 @@ pub mod transform;
 pub mod writer;
 
 /// Documents in one transaction, for every competitor: the host's default.
-pub const BATCH: u16 = 1000;
+pub const BATCH: u16 = 3000;

@@ -2,7 +2,7 @@
 
 import Database from "better-sqlite3";
 
-const BATCH = 1000;
+const BATCH = 3000;
 
 const db = new Database(process.argv[2]);
 db.pragma("synchronous = FULL");

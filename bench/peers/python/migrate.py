@@ -5,7 +5,7 @@ import sqlite3
 import sys
 import time
 
-BATCH = 1000
+BATCH = 3000
 
 
 def main(path):
