@@ -374,6 +374,23 @@ fn documents_are_found_again_by_keys_of_every_kind() {
 }
 
 #[test]
+fn a_document_that_meets_the_filter_still_after_a_retry_is_not_changed_again() {
+    let append = r#"{"todo":"yes","list":[],"do":{"edit":[{"set":{"at":"/list/-","value":"1"}}]}}"#;
+    let leave = r#"{"todo":"yes","list":[1],"do":{"edit":[{"set":{"at":"/todo","value":"0"}}]}}"#;
+    let fail = r#"{"todo":"yes","do":{"fail":{"code":"asked","message":"not yet","at":null}}}"#;
+    let lab = Lab::with_things([("a", fail), ("b", leave), ("c", leave)]);
+    let run = ["--on-error", "stop", "--batch-size", "1"];
+    lab.run(guest("filtered"), &run);
+    lab.put("things", [("a", append)]);
+    let retried = lab.host(&["retry", "1", "--store", STORE, "--format", "json"]);
+    assert_eq!(retried.report().counts(), [1, 1, 0, 0, 0]);
+    // What is left of the run goes over the table once more.
+    assert_eq!(lab.report(guest("filtered"), &[]).counts(), [3, 3, 0, 0, 0]);
+    let lists = lab.column("SELECT doc ->> '$.list' FROM things", &[]);
+    assert_eq!(lists, ["[1]", "[1]", "[1]"]);
+}
+
+#[test]
 fn rows_that_may_have_been_numbered_anew_are_not_tried_again() {
     let lab = Lab::with_table("CREATE TABLE things (n, do TEXT)");
     let fail = r#"{"fail":{"code":"asked","message":"not yet","at":null}}"#;

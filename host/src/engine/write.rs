@@ -474,13 +474,11 @@ impl Runner<'_> {
         for (_, row) in unreadable {
             count(Effect::failed(row.failure), &row.id, run, &mut applied);
         }
-        if let Some(last) = batch.last {
-            // What a sparse filter passes over moves the checkpoint, too.
-            if passed.newest() != Some(&last) {
-                passed.pass(last);
-            }
-            stand_behind(passed, purpose, run);
+        // What a sparse filter passes over moves the checkpoint, too.
+        if let Some(last) = batch.last.filter(|last| passed.newest() != Some(last)) {
+            passed.pass(last);
         }
+        stand_behind(passed, purpose, run);
         Ok(applied)
     }
 
@@ -550,16 +548,12 @@ fn said(line: LogLine, document: Option<&str>) -> Said {
 /// Notes how far a batch has come, and returns it.
 fn stand_behind(passed: Trail, purpose: Purpose, run: &mut Run) -> Option<Checkpoint> {
     let here = passed.newest().cloned();
-    match purpose {
-        Purpose::Forward => {
-            run.checkpoint.clone_from(&here);
-            run.trail.follow(passed);
-        }
-        // Its documents lie anywhere.
-        Purpose::Sweep | Purpose::Again | Purpose::Back => {
-            run.trail.added_here |= passed.added_here;
-            run.trail.stays |= passed.stays;
-        }
+    if purpose == Purpose::Forward && here.is_some() {
+        run.checkpoint.clone_from(&here);
+        run.trail.follow(passed);
+    } else {
+        // Its documents lie anywhere, or there are none.
+        run.trail.learn(&passed);
     }
     here
 }

@@ -74,10 +74,15 @@ impl Trail {
         self.last.iter().rev()
     }
 
-    /// Goes on with what was handled in a further batch.
-    pub fn follow(&mut self, batch: Self) {
+    /// Notes what a batch tells of the run as a whole, wherever its documents stand.
+    pub fn learn(&mut self, batch: &Self) {
         self.added_here |= batch.added_here;
         self.stays |= batch.stays;
+    }
+
+    /// Goes on with what was handled in a further batch.
+    pub fn follow(&mut self, batch: Self) {
+        self.learn(&batch);
         for point in batch.last {
             if point.may_move() {
                 self.pass(point);
