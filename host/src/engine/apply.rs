@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use migration_document::{Change, Failure, Filter, Reference, id};
 
-use super::intent::{Intent, Update};
+use super::intent::{Intent, Update, meets};
 use super::sink::Sink;
 use crate::store::{Document, StoreError, Table, WriteError};
 
@@ -136,11 +136,10 @@ impl<'a> Work<'a> {
         if untouched && self.effect.verdict == Verdict::Updated {
             self.sink.changed_others(&self.scope.table, self.document);
         }
-        let filter = &self.scope.filter;
         self.effect.stays = self.effect.verdict == Verdict::Updated
             && self
                 .now
-                .is_some_and(|now| filter.matches(&now.body).unwrap_or(true));
+                .is_some_and(|now| meets(&self.scope.filter, &now.body));
         Ok(self.effect)
     }
 

@@ -39,11 +39,16 @@ pub(super) struct Update {
     pub back: Taken,
 }
 
-/// A document as one of those that a migration is for.
+/// Which documents a migration is for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub table: &'a Table,
     pub filter: &'a Filter,
+}
+
+/// Whether a body meets a filter; one of which that cannot be told is not passed over.
+pub(super) fn meets(filter: &Filter, body: &str) -> bool {
+    filter.matches(body).unwrap_or(true)
 }
 
 impl Intent {
@@ -64,7 +69,7 @@ impl Intent {
         };
         match update {
             Ok(Some(update)) => Self::Update {
-                stays: !leaves && wanted.filter.matches(&update.body).unwrap_or(true),
+                stays: !leaves && meets(wanted.filter, &update.body),
                 update,
             },
             Ok(None) => Self::Skip(UNCHANGED.into()),

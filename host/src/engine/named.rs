@@ -4,7 +4,7 @@
 //! read when the one before is written: nothing is read ahead.
 
 use super::error::RunError;
-use super::intent::Intent;
+use super::intent::{Intent, meets};
 use super::settle::Lost;
 use super::source::{Batch, Lap, Read, transformed};
 use crate::ledger::DocumentFailure;
@@ -125,9 +125,4 @@ pub(super) fn recheck(
         }
     }
     Ok(())
-}
-
-/// Whether a body meets the filter; one of which that cannot be told is not passed over.
-fn meets(filter: &Filter, body: &str) -> bool {
-    filter.matches(body).unwrap_or(true)
 }

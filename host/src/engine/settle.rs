@@ -2,7 +2,7 @@
 
 use migration_document::Filter;
 
-use super::intent::Intent;
+use super::intent::{Intent, meets};
 use super::named::{GONE, Left, PASSED_OVER};
 use super::source::Batch;
 use crate::plugin::{Limits, World};
@@ -46,7 +46,7 @@ pub(super) fn compare(
                 batch.intents.push(intent);
             }
             Again::Changed(now) => {
-                if filter.matches(&now.body).unwrap_or(true) {
+                if meets(filter, &now.body) {
                     lost.again.push(batch.documents.len());
                     batch.documents.push(now);
                     // Nobody looks at it: it is replaced before it is carried out.
