@@ -8,7 +8,7 @@ use super::error::RunError;
 use super::now;
 use super::start::busy;
 use crate::ledger::{RunId, RunState};
-use crate::store::{Store, Writer};
+use crate::store::{Store, Writer, in_transaction};
 
 /// How many batches' logs are freed in one transaction, so that it holds the write lock for a short time.
 const AT_ONCE: usize = 16;
@@ -66,20 +66,13 @@ pub fn forget_older(store: &dyn Store, age: Duration) -> Result<Vec<Forgotten>, 
 fn forget_with(writer: &mut dyn Writer, run: RunId) -> Result<Forgotten, RunError> {
     let mut batches = 0;
     loop {
-        writer.begin()?;
-        let freed = mark(writer, run).and_then(|()| Ok(writer.forget_undo(run, AT_ONCE)?));
-        match freed {
-            Ok(freed) => {
-                writer.commit()?;
-                batches += freed;
-                if freed == 0 {
-                    return Ok(Forgotten { run, batches });
-                }
-            }
-            Err(error) => {
-                writer.rollback()?;
-                return Err(error);
-            }
+        let freed = in_transaction(writer, |writer| -> Result<_, RunError> {
+            mark(writer, run)?;
+            Ok(writer.forget_undo(run, AT_ONCE)?)
+        })?;
+        batches += freed;
+        if freed == 0 {
+            return Ok(Forgotten { run, batches });
         }
     }
 }

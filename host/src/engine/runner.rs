@@ -19,7 +19,7 @@ use super::task::Over;
 use super::{Job, Task, now};
 use crate::ledger::{Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
-use crate::store::{Mark, Range, StoreError};
+use crate::store::{Mark, Range, StoreError, in_transaction};
 
 /// How many bytes of bodies a batch has at the most, but for a single larger document.
 const BATCH_BYTES: usize = 4 << 20;
@@ -504,9 +504,7 @@ impl<'a> Runner<'a> {
         let mut run = self.started.run.clone();
         run.state = standing;
         run.lease = Some(Lease::new(now()));
-        writer.begin()?;
-        writer.save_run(&mut run)?;
-        writer.commit()?;
+        in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run))?;
         self.started.run = run;
         self.renewed = Instant::now();
         Ok(())
@@ -528,15 +526,16 @@ impl<'a> Runner<'a> {
         run.state = standing;
         run.lease = None;
         run.ended = (!standing.goes_on()).then(now);
-        writer.begin()?;
-        writer.save_run(&mut run)?;
-        if let (Task::Revert { run, .. }, RunState::Finished) = (&self.job.task, state) {
-            revert::end(writer.as_mut(), *run)?;
-        }
-        if let Some(id) = run.id {
-            writer.set_request(id, None)?;
-        }
-        writer.commit()?;
+        in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
+            writer.save_run(&mut run)?;
+            if let (Task::Revert { run, .. }, RunState::Finished) = (&self.job.task, state) {
+                revert::end(writer, *run)?;
+            }
+            if let Some(id) = run.id {
+                writer.set_request(id, None)?;
+            }
+            Ok(())
+        })?;
         self.started.run = run;
         Ok(())
     }
@@ -549,10 +548,8 @@ impl<'a> Runner<'a> {
             let mut run = self.started.run.clone();
             run.state = standing;
             run.lease = None;
-            let _: Result<(), StoreError> = writer.begin().and_then(|()| {
-                writer.save_run(&mut run)?;
-                writer.commit().map(|_| ())
-            });
+            let _: Result<(), StoreError> =
+                in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run));
         }
     }
 }

@@ -13,7 +13,7 @@ use super::report::ReportedFailure;
 use super::start::others;
 use crate::ledger::undo::{Entry, Taken, decode, hash};
 use crate::ledger::{DocumentFailure, Lease, RunId, RunState, SHOWN_FAILURES};
-use crate::store::{Format, Store, StoreError, Table, WriteError, Writer};
+use crate::store::{Format, Store, StoreError, Table, WriteError, Writer, in_transaction};
 
 /// What undoing a run did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,9 +72,8 @@ pub fn undo(
         errors: Vec::new(),
     };
     while !stop.load(Ordering::Relaxed) {
-        writer.begin()?;
-        let step = (|| {
-            claim(writer.as_mut(), &mut record)?;
+        let more = in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
+            claim(writer, &mut record)?;
             let Some((number, log)) = writer.newest_undo(run, None)? else {
                 record.state = RunState::Undone;
                 record.lease = None;
@@ -86,7 +85,7 @@ pub fn undo(
                 if entry.change == Taken::OthersOnly {
                     continue;
                 }
-                match take_back(&mut tables, writer.as_mut(), entry)? {
+                match take_back(&mut tables, writer, entry)? {
                     Ok(()) => report.restored += 1,
                     Err(failure) => {
                         report.left_alone += 1;
@@ -100,26 +99,15 @@ pub fn undo(
             record.state = RunState::Undoing;
             writer.save_run(&mut record)?;
             Ok(true)
-        })();
-        match step {
-            Ok(more) => {
-                writer.commit()?;
-                progress(report.restored + report.left_alone);
-                if !more {
-                    report.state = RunState::Undone;
-                    return Ok(report);
-                }
-            }
-            Err(error) => {
-                writer.rollback()?;
-                return Err(error);
-            }
+        })?;
+        progress(report.restored + report.left_alone);
+        if !more {
+            report.state = RunState::Undone;
+            return Ok(report);
         }
     }
     record.lease = None;
-    writer.begin()?;
-    writer.save_run(&mut record)?;
-    writer.commit()?;
+    in_transaction(writer.as_mut(), |writer| writer.save_run(&mut record))?;
     Ok(report)
 }
 

@@ -245,6 +245,27 @@ pub trait Reader: Send {
     fn take_advice(&mut self) -> Vec<Advice>;
 }
 
+/// Does something in a transaction of its own, and takes it back if it fails.
+///
+/// # Errors
+/// What went wrong with the work, or with the transaction.
+pub fn in_transaction<T, E: From<StoreError>>(
+    writer: &mut dyn Writer,
+    work: impl FnOnce(&mut dyn Writer) -> Result<T, E>,
+) -> Result<T, E> {
+    writer.begin()?;
+    match work(writer) {
+        Ok(done) => {
+            writer.commit()?;
+            Ok(done)
+        }
+        Err(error) => {
+            writer.rollback()?;
+            Err(error)
+        }
+    }
+}
+
 /// Writes documents, and the ledger with them, in transactions.
 pub trait Writer: Ledger + Send {
     /// A mark to compare with later.

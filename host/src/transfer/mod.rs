@@ -9,7 +9,9 @@ use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::store::{Budget, NewKey, Range, Reader, Store, StoreError, Table, WriteError, Writer};
+use crate::store::{
+    Budget, NewKey, Range, Reader, Store, StoreError, Table, WriteError, Writer, in_transaction,
+};
 
 /// How much of a table is read at a time.
 const PAGE: Budget = Budget {
@@ -67,42 +69,33 @@ pub fn import(
 ) -> Result<u64, TransferError> {
     let array = begins_array(input)?;
     let mut writer = store.writer()?;
-    writer.begin()?;
-    let table = match store.table(table) {
-        Ok(table) => table,
-        Err(StoreError::NoSuchTable { .. }) => {
-            let keys = if key.is_some() {
-                NewKey::Text
-            } else {
-                NewKey::Counted
-            };
-            writer.create_document_table(table, keys)?
+    in_transaction(writer.as_mut(), |writer| {
+        let table = match store.table(table) {
+            Ok(table) => table,
+            Err(StoreError::NoSuchTable { .. }) => {
+                let keys = if key.is_some() {
+                    NewKey::Text
+                } else {
+                    NewKey::Counted
+                };
+                writer.create_document_table(table, keys)?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut import = Import {
+            writer,
+            table: &table,
+            key,
+            count: 0,
+            progress: &mut progress,
+        };
+        if array {
+            import.array(input)?;
+        } else {
+            import.lines(input)?;
         }
-        Err(error) => return Err(error.into()),
-    };
-    let mut import = Import {
-        writer: writer.as_mut(),
-        table: &table,
-        key,
-        count: 0,
-        progress: &mut progress,
-    };
-    let read = if array {
-        import.array(input)
-    } else {
-        import.lines(input)
-    };
-    let count = import.count;
-    match read {
-        Ok(()) => {
-            writer.commit()?;
-            Ok(count)
-        }
-        Err(error) => {
-            writer.rollback()?;
-            Err(error)
-        }
-    }
+        Ok(import.count)
+    })
 }
 
 /// Whether the input is a JSON array: JSON lines begin with an object.
