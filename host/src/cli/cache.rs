@@ -1,11 +1,13 @@
 //! Flags for the cache of compiled plugins.
 
+use std::path::Path;
+
 use bytesize::ByteSize;
 use tracing::{info, warn};
 
 use crate::config::File;
 use crate::plugin::compile::cache::SIZE;
-use crate::plugin::{Cache, CacheError};
+use crate::plugin::{Cache, CacheError, LimitSettings, Plugin, PluginError};
 
 /// What is kept of plugins once they are compiled.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,8 +23,19 @@ pub(super) struct CacheArguments {
 }
 
 impl CacheArguments {
+    /// Loads a plugin, with the limits that the flags and the settings file say.
+    pub fn load(
+        &self,
+        plugin: &Path,
+        limits: &LimitSettings,
+        file: &File,
+    ) -> Result<Plugin, PluginError> {
+        let cache = self.cache(file);
+        Plugin::load(plugin, &limits.over(&file.limits), cache.as_ref())
+    }
+
     /// The user's cache, unless none is wanted, or none can be had: then plugins are compiled each time.
-    pub fn cache(&self, file: &File) -> Option<Cache> {
+    fn cache(&self, file: &File) -> Option<Cache> {
         let size = self
             .cache_size
             .or(file.cache_size)

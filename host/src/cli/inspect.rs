@@ -39,12 +39,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
-        let cache = self.cache.cache(file);
-        let plugin = Plugin::load(
-            &self.plugin,
-            &self.limits.over(&file.limits),
-            cache.as_ref(),
-        )?;
+        let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let mut stdout = io::stdout().lock();
         match self.format {
             Format::Json => write_json(&mut stdout, &as_json(&plugin))?,

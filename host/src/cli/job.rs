@@ -88,10 +88,7 @@ impl LedgerJobArguments {
         format: Format,
     ) -> Result<(Report, Ending), CommandError> {
         let granted = self.grants.granted(&file.run.allow)?;
-        let load = |path: &Path| {
-            let cache = self.cache.cache(file);
-            Plugin::load(path, &self.limits.over(&file.limits), cache.as_ref())
-        };
+        let load = |path: &Path| self.cache.load(path, &self.limits, file);
         let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
         let stop = stop_on_signals()?;
         let job = Job {

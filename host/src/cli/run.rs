@@ -14,7 +14,7 @@ use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals
 use crate::config::File;
 use crate::engine::forget::forget_older;
 use crate::engine::{Job, Migrate, Pace, Task};
-use crate::plugin::{LimitSettings, Plugin};
+use crate::plugin::LimitSettings;
 use crate::store::Store;
 
 /// Runs a migration over its table.
@@ -108,12 +108,7 @@ impl Arguments {
             }
         }
         let granted = self.grants.granted(&file.run.allow)?;
-        let cache = self.cache.cache(file);
-        let plugin = Plugin::load(
-            &self.plugin,
-            &self.limits.over(&file.limits),
-            cache.as_ref(),
-        )?;
+        let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let store = self.store.open(file, Missing::Refuse)?;
         let stop = stop_on_signals()?;
         let job = Job {
