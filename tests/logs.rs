@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Ran, STORE, guest, scripted};
+use crate::common::{Lab, Ran, STORE, guest, many_of, scripted};
 
 const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
 const FAIL: &str = r#"{"do":{"fail":{"code":"asked","message":"as it\nwished","at":"/do"}}}"#;
@@ -293,27 +293,14 @@ fn a_line_counts_once_where_a_document_was_lost_to_another_writer() {
     let find = r#"{"do":{"find":{"table":"facts","conditions":[{"at":"/n","test":{"equals":"1"}}],"limit":1}}}"#;
     for lookup in [false, true] {
         let lab = Lab::with_things([("a", find), ("b", gone.as_str()), ("c", &old), ("d", &same)]);
-        lab.database()
-            .pragma_update(None, "journal_mode", "wal")
-            .unwrap();
-        let other = lab.database();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut running = lab.start(&scripted(&["--lock-timeout", "60s", "--format", "json"]));
-        running.until_it_says("warning: each lookup in `facts` goes over the whole table");
-        other
-            .execute("UPDATE things SET doc = ?1 WHERE _id = 'c'", [&new])
-            .unwrap();
-        other
-            .execute_batch("DELETE FROM things WHERE _id = 'b'")
-            .unwrap();
+        let mut change = format!(
+            "UPDATE things SET doc = '{new}' WHERE _id = 'c'; DELETE FROM things WHERE _id = 'b';"
+        );
         if lookup {
             // The answer changes, too: then all are transformed again.
-            other
-                .execute_batch("INSERT INTO facts VALUES ('f', '{\"n\":1}')")
-                .unwrap();
+            change += "INSERT INTO facts VALUES ('f', '{\"n\":1}');";
         }
-        other.execute_batch("COMMIT").unwrap();
-        let ran = running.end(&lab);
+        let ran = lab.changed_meanwhile(&scripted(&[]), &change);
         let report = ran.report();
         assert_eq!(report.number("conflicts"), 2);
         assert_eq!(*report.get("warnings"), json!({"new": 1, "same": 1}));
@@ -329,43 +316,20 @@ fn a_line_counts_once_where_a_document_was_lost_to_another_writer() {
 
 /// Documents that meet the filter of the filtered guest, and that it skips.
 fn skipped(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), r#"{"todo":"yes"}"#)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
-    lab
+    many_of(&[r#"{"todo":"yes"}"#], count)
 }
 
 #[test]
 fn a_sweep_writes_nothing_where_nothing_counts() {
     let lab = skipped(50);
-    let other = lab.database();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let run = [
-        "run",
-        guest("filtered"),
-        "--store",
-        STORE,
-        "--batch-size",
-        "10",
-    ];
-    let more = [
-        "--lock-timeout",
-        "60s",
-        "--max-lock",
-        "60s",
-        "--format",
-        "json",
-        "-vv",
-    ];
-    let mut running = lab.start(&[&run[..], &more].concat());
-    running.until_it_says("info: begins");
+    let run = ["run", guest("filtered"), "--store", STORE];
+    let batches = ["--batch-size", "10", "--max-lock", "60s", "-vv"];
     // Something changes while the run goes on, so that it goes over the table once more.
-    other
-        .execute_batch("INSERT INTO others VALUES ('o', '{}'); COMMIT")
-        .unwrap();
-    let ran = running.end(&lab);
+    let ran = lab.changed_after(
+        &[&run[..], &batches].concat(),
+        "info: begins",
+        "INSERT INTO others VALUES ('o', '{}')",
+    );
     assert_eq!(ran.report().adds_up().counts(), [50, 0, 50, 0, 0]);
     // Once forward, and nothing more: the page behind the end and the whole sweep are passed over.
     assert_eq!(beginning(&ran, "debug: batch committed").len(), 5);

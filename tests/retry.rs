@@ -6,7 +6,7 @@ use std::thread;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Report, Running, SCRIPTED_GRANTS, STORE, guest, scripted};
+use crate::common::{Lab, Report, Running, SCRIPTED_GRANTS, STORE, guest, many_of, scripted};
 
 const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
 const FAIL: &str = r#"{"do":{"fail":{"code":"asked","message":"not yet","at":null}}}"#;
@@ -413,13 +413,9 @@ fn rows_that_may_have_been_numbered_anew_are_not_tried_again() {
 
 /// A lab in WAL mode with so many failed documents, which have been mended since.
 fn mended(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), FAIL)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
+    let lab = many_of(&[FAIL], count);
     lab.report_scripted(&[]);
-    lab.put("things", ids.iter().map(|id| (id.as_str(), EDIT)));
+    lab.put_many(&[EDIT], count);
     lab
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::common::{Lab, Report, SCRIPTED_GRANTS, STORE, guest, plugin};
+use crate::common::{Lab, Report, SCRIPTED_GRANTS, STORE, guest, many_of, plugin};
 
 /// Edits that set `n`, and a way back that removes it, if it is there.
 const THING: &str =
@@ -340,11 +340,7 @@ fn parameters_are_those_of_the_run() {
 
 /// A lab in WAL mode with so many migrated documents.
 fn many(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), THING)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
+    let lab = many_of(&[THING], count);
     migrate(&lab, &[]);
     assert_eq!(migrated(&lab), count);
     lab

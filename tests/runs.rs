@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    EDIT, Lab, Report, Running, SCRIPTED_GRANTS, STORE, Tables, guest, many, scripted,
+    EDIT, Lab, Report, Running, SCRIPTED_GRANTS, STORE, Tables, guest, many, many_of, scripted,
 };
 
 /// How many of the things have been edited so far.
@@ -1233,48 +1233,17 @@ fn documents_that_meet_the_filter_still_are_changed_once() {
         ([set, append], false),
         ([set, set], true),
     ] {
-        let ids: Vec<_> = (0..40).map(|number| format!("t{number:05}")).collect();
-        let lab = Lab::with_things(
-            ids.iter()
-                .zip(bodies.iter().cycle())
-                .map(|(id, body)| (id.as_str(), *body)),
-        );
-        lab.database()
-            .pragma_update(None, "journal_mode", "wal")
-            .unwrap();
+        let lab = many_of(&bodies, 40);
         lab.put("things", [("t00000", r#"{"todo":"later"}"#)]);
-        let other = lab.database();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let run = [
-            "run",
-            guest("filtered"),
-            "--store",
-            STORE,
-            "--batch-size",
-            "10",
-            "--workers",
-            "1",
-        ];
-        let more = [
-            "--lock-timeout",
-            "60s",
-            "--max-lock",
-            "60s",
-            "--format",
-            "json",
-            "-v",
-        ];
-        let mut running = lab.start(&[&run[..], &more].concat());
-        running.until_it_says("info: begins");
+        let run = ["run", guest("filtered"), "--store", STORE];
+        let batches = ["--batch-size", "10", "--max-lock", "60s", "-v"];
         // Behind the run by the time that it is written: a sweep finds it, if there is one.
-        other
-            .execute(
-                "UPDATE things SET doc = ?1 WHERE _id = 't00000'",
-                [bodies[0]],
-            )
-            .unwrap();
-        other.execute_batch("COMMIT").unwrap();
-        let report = running.end(&lab).report();
+        let change = format!(
+            "UPDATE things SET doc = '{}' WHERE _id = 't00000'",
+            bodies[0]
+        );
+        let ran = lab.changed_after(&[&run[..], &batches].concat(), "info: begins", &change);
+        let report = ran.report();
         let lists = lab.column("SELECT doc ->> '$.list' FROM things ORDER BY _id", &[]);
         // It may have been read late enough all the same.
         assert!(lists[0] == "[1]" || lists[0] == "[]" && !swept, "{lists:?}");

@@ -323,7 +323,7 @@ proptest! {
             .map(|(number, wish)| (format!("t{number:02}"), format!(r#"{{ "k" : 1.0,"do":{wish}}}"#)))
             .collect();
         let lab = Lab::with_things(documents.iter().map(|(id, body)| (id.as_str(), body.as_str())));
-        lab.database().pragma_update(None, "journal_mode", "wal").unwrap();
+        lab.use_wal();
         let contents = || lab.column("SELECT _id || doc FROM things ORDER BY _id", &[]);
         let before = contents();
         let (batch_size, workers) = (batch_size.to_string(), workers.to_string());

@@ -263,18 +263,36 @@ impl Lab {
         Running { child, said: None }
     }
 
+    /// Puts so many things, t00000 and so on, which have these bodies in turns.
+    pub fn put_many(&self, bodies: &[&str], count: usize) {
+        let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
+        let bodies = bodies.iter().copied().cycle();
+        self.put("things", ids.iter().map(String::as_str).zip(bodies));
+    }
+
+    /// Puts the database into WAL mode, in which documents are read while others are written.
+    pub fn use_wal(&self) {
+        self.database()
+            .pragma_update(None, "journal_mode", "wal")
+            .unwrap();
+    }
+
     /// Starts a command and changes the database when its plugin has worked on its only batch, and before that
     /// is written: the lock lets it do no more than that, and a warning about a lookup in `facts`, which a
     /// document must ask for, tells that it has.
     pub fn changed_meanwhile(&self, arguments: &[&str], change: &str) -> Ran {
-        self.database()
-            .pragma_update(None, "journal_mode", "wal")
-            .unwrap();
+        let sign = "warning: each lookup in `facts` goes over the whole table";
+        self.changed_after(arguments, sign, change)
+    }
+
+    /// Starts a command and changes the database when it has said something, and before it has written.
+    pub fn changed_after(&self, arguments: &[&str], sign: &str, change: &str) -> Ran {
+        self.use_wal();
         let other = self.database();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let report = ["--lock-timeout", "60s", "--format", "json"];
         let mut running = self.start(&[arguments, &report].concat());
-        running.until_it_says("warning: each lookup in `facts` goes over the whole table");
+        running.until_it_says(sign);
         other.execute_batch(change).unwrap();
         other.execute_batch("COMMIT").unwrap();
         running.end(self)
@@ -314,11 +332,14 @@ pub const EDIT: &str = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
 
 /// A lab in WAL mode, so that it can be looked into during a run, with so many things that ask to be edited.
 pub fn many(count: usize) -> Lab {
-    let ids: Vec<_> = (0..count).map(|number| format!("t{number:05}")).collect();
-    let lab = Lab::with_things(ids.iter().map(|id| (id.as_str(), EDIT)));
-    lab.database()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
+    many_of(&[EDIT], count)
+}
+
+/// A lab in WAL mode with so many things, t00000 and so on, which have these bodies in turns.
+pub fn many_of(bodies: &[&str], count: usize) -> Lab {
+    let lab = Lab::with_things([]);
+    lab.use_wal();
+    lab.put_many(bodies, count);
     lab
 }
 
