@@ -8,19 +8,24 @@
 //!
 //! - [`model`]: manifest, outcome, edit, change, condition, as plain data.
 //! - [`json`]: where in a text a pointer leads; whether a text is JSON at all.
-//! - [`mod@edit`]: applying edits, and finding the edits that lead from one body to another.
+//! - [`mod@edit`]: applying edits to a body.
+//! - [`mod@diff`]: finding the edits that lead from one body to another.
 //! - [`filter`]: whether a body meets conditions.
 //! - [`id`]: the ids that the host makes for new documents.
 #![warn(missing_docs)]
 
+pub mod diff;
 pub mod edit;
 pub mod filter;
 pub mod id;
 pub mod json;
 pub mod model;
 mod number;
+#[cfg(test)]
+mod sample;
 
-pub use edit::{EditError, apply, diff};
+pub use diff::diff;
+pub use edit::{EditError, apply};
 pub use filter::{ConditionError, Filter};
 pub use json::JsonError;
 pub use model::{Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test};
