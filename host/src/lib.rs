@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod convex;
 pub mod engine;
 pub mod ledger;
 pub mod plugin;

@@ -16,6 +16,12 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x3c72_cf10_53d8_4a0a_9bd1_e6f8_348e_470
 pub struct NewId(Uuid);
 
 impl NewId {
+    /// The 16 bytes of the id.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// The id as a positive integer below 2^53, so that it survives JavaScript's numbers.
     ///
     /// Among a million ids two are equal with a probability of about 1 in 18,000; the store then refuses

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use memchr::{memchr2, memrchr};
 use serde::de::IgnoredAny;
@@ -112,6 +113,40 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, JsonError> {
         }
         _ => Err(JsonError::Malformed("expected an object".into())),
     }
+}
+
+/// What stands directly within an object or an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'t> {
+    /// The decoded key; None for an element of an array.
+    pub key: Option<Cow<'t, str>>,
+    /// Where the value stands in the text, in bytes.
+    pub value: Range<usize>,
+}
+
+/// The members of an object, or the elements of an array, in order; None for a scalar.
+///
+/// # Errors
+/// If the text is malformed.
+///
+/// ```
+/// let text = r#"{"a": [1.0, true]}"#;
+/// let parts = migration_document::json::parts(text).unwrap().unwrap();
+/// assert_eq!(parts[0].key.as_deref(), Some("a"));
+/// assert_eq!(&text[parts[0].value.clone()], "[1.0, true]");
+/// ```
+pub fn parts(text: &str) -> Result<Option<Vec<Part<'_>>>, JsonError> {
+    let Some(mut entries) = entries(text, root(text)?)? else {
+        return Ok(None);
+    };
+    let mut parts = Vec::new();
+    while let Some(entry) = entries.next_entry()? {
+        parts.push(Part {
+            key: entry.key.map(|key| decode(key.of(text))),
+            value: entry.value.start..entry.value.end,
+        });
+    }
+    Ok(Some(parts))
 }
 
 /// Checks that a pointer follows RFC 6901.
