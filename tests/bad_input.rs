@@ -929,7 +929,7 @@ fn an_import_that_fails_leaves_a_table_that_was_there_as_it_was() {
     let ran = refused(
         &lab,
         &[
-            "import", "--store", STORE, "--table", "things", "in.jsonl", "--key", "_id",
+            "import", "--store", STORE, "--table", "things", "in.jsonl", "--key", "_id", "--append",
         ],
     );
     assert_snapshot!(ran, @"

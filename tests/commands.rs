@@ -244,7 +244,7 @@ fn documents_come_out_as_they_went_in() {
             "{input}"
         );
         assert_eq!(export(&lab, &[]), lines, "{input}");
-        assert_eq!(export(&lab, &["--array"]), array);
+        assert_eq!(export(&lab, &["--format", "json"]), array);
         assert_eq!(lab.column("SELECT _id FROM users", &[]).len(), 2);
         let ran = lab
             .host(&["export", "--store", STORE, "--table", "users", "out.jsonl"])
@@ -268,7 +268,7 @@ fn assert_snapshot_once(shown: &str) {
 fn documents_without_a_key_are_counted() {
     let lab = Lab::new();
     import(&lab, "{\"n\":1}\n{\"n\":2}\n", &[]);
-    import(&lab, "[{\"n\":3}]", &[]);
+    import(&lab, "[{\"n\":3}]", &["--append"]);
     assert_eq!(
         lab.documents()["users"],
         [
@@ -288,7 +288,7 @@ fn nothing_is_a_table_without_documents() {
             "0 documents imported into `users`\n"
         );
         assert_eq!(export(&lab, &[]), "");
-        assert_eq!(export(&lab, &["--array"]), "[\n]\n");
+        assert_eq!(export(&lab, &["--format", "json"]), "[\n]\n");
     }
 }
 
@@ -436,7 +436,9 @@ fn deep_nesting_is_no_danger() {
         );
         let ran = lab.host_fed(
             line.as_bytes(),
-            &["import", "--store", STORE, "--table", "things", "-"],
+            &[
+                "import", "--store", STORE, "--table", "things", "--append", "-",
+            ],
         );
         assert_eq!(ran.status(), 0, "{ran}");
     }
@@ -448,7 +450,9 @@ fn deep_nesting_is_no_danger() {
     );
     let ran = lab.host_fed(
         deeper.as_bytes(),
-        &["import", "--store", STORE, "--table", "things", "-"],
+        &[
+            "import", "--store", STORE, "--table", "things", "--append", "-",
+        ],
     );
     assert!((0..=1).contains(&ran.status()), "{}", ran.status());
     let ran = lab.run_scripted(&[]);

@@ -12,6 +12,7 @@ mod bad_input;
 mod cache;
 mod commands;
 mod common;
+mod convex;
 #[cfg(unix)]
 mod crash;
 mod hostile;
@@ -28,4 +29,5 @@ mod scaffold;
 mod scenarios;
 mod steering;
 mod stores;
+mod transfer;
 mod undo;

@@ -1,15 +1,18 @@
 //! A store between the engine and a SQLite database. In it an application writes just when it hurts, processes
 //! die, and, so that the tests can be tested, it lies.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use host::convex::TableNumber;
 use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId};
+use host::store::shelf::ShelfEntry;
 use host::store::sqlite::SqliteStore;
 use host::store::{
     Advice, Again, Budget, Document, Format, Mark, NewKey, Page, Place, Range, Reader, Result,
-    Store, StoreError, Table, TableSummary, WriteError, Writer,
+    Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
 use migration_document::{Failure, Filter};
 
@@ -153,6 +156,14 @@ impl Reader for DisturbedReader {
     }
 }
 
+impl Shelf for DisturbedReader {
+    pass_on! {
+        fn shelf_entries() -> Result<Vec<ShelfEntry>>;
+        fn shelf_part(entry: i64, part: u32) -> Result<Option<Vec<u8>>>;
+        fn table_numbers() -> Result<BTreeMap<String, TableNumber>>;
+    }
+}
+
 struct DisturbedWriter {
     inner: Box<dyn Writer>,
     shared: Arc<Shared>,
@@ -236,11 +247,21 @@ impl Writer for DisturbedWriter {
         fn current(table: &Table, id: &str) -> Result<Option<Document>>;
         fn find_again(table: &Table, id: &str, place: Option<&Place>) -> Result<Option<Document>>;
         fn create_document_table(name: &str, key: NewKey) -> Result<Arc<Table>>;
+        fn is_empty(table: &Table) -> Result<bool>;
+        fn clear(table: &Table) -> Result<(), WriteError>;
         fn put_back(table: &Table, id: &str, body: &str, format: Format) -> Result<(), WriteError>;
         fn put_body_back(table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
         fn update(table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
         fn insert(table: &Table, id: Option<&str>, body: &str) -> Result<(), WriteError>;
         fn delete(table: &Table, document: &Document) -> Result<(), WriteError>;
+    }
+}
+
+impl ShelfWriter for DisturbedWriter {
+    pass_on! {
+        fn keep_entry(path: &str) -> Result<i64>;
+        fn keep_part(entry: i64, part: u32, bytes: &[u8]) -> Result<()>;
+        fn number_table(table: &str, number: TableNumber) -> Result<()>;
     }
 }
 

@@ -247,7 +247,22 @@ impl From<TransferError> for CommandError {
         match error {
             TransferError::Store(error) => error.into(),
             TransferError::Input { .. } => Self::new(&error).hint("no document was imported"),
-            TransferError::Unreadable { .. } | TransferError::Io(_) => Self::new(&error),
+            TransferError::NotEmpty { .. } => Self::new(&error)
+                .hint("--append adds to them, --replace takes them away first; no document was imported"),
+            TransferError::TooLarge(_) => Self::new(&error).hint(
+                "if you trust it, raise the limit with --max-unpacked SIZE; no document was imported",
+            ),
+            TransferError::SnapshotOfOneTable => {
+                Self::usage(error).hint("leave --table out, or choose another --format")
+            }
+            TransferError::Archive(_) => {
+                Self::new(&error).hint("it is no ZIP archive, or a damaged one; no document was imported")
+            }
+            TransferError::Snapshot(_)
+            | TransferError::Folder(_)
+            | TransferError::Table { .. }
+            | TransferError::Document { .. }
+            | TransferError::Io(_) => Self::new(&error),
         }
     }
 }

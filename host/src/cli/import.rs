@@ -1,28 +1,33 @@
-//! `host import`: documents into a table.
+//! `host import`: documents into a store.
 
-use std::fs::File as Input;
-use std::io::{self, BufRead, BufReader, IsTerminal as _};
+use std::fs::File as Archive;
+use std::io::{self, BufReader, IsTerminal as _};
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::logs;
 use super::progress::rate;
-use super::show::counted;
+use super::show::{counted, safe};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::{File, LogFormat};
-use crate::store::Address;
-use crate::transfer;
+use crate::store::{Address, Store};
+use crate::transfer::snapshot::{self, Unpacked};
+use crate::transfer::{self, Existing, Format, Input, Moved, Target, TransferError};
 
-/// Brings documents into a table, all of them or none.
+/// Brings documents into a store, all of them or none.
 ///
-/// The file holds one JSON object a line, or one JSON array of objects. A table that does not exist is made
+/// A file holds one JSON object a line, one JSON array of objects, comma-separated values, or a snapshot of Convex; a folder
+/// such files, each called after its table. Files may be compressed with gzip or zstd. A table that does not exist is made
 /// as a document table, and so is a database.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:
-  host import --store sqlite:app.db --table users users.jsonl --key _id
-  host import --store sqlite:app.db --table movies movies.json
+  host import --store sqlite:app.db users.jsonl --key _id            into the table `users`
+  host import --store sqlite:app.db --table films movies.json.gz
+  host import --store sqlite:app.db snapshot.zip                     a snapshot of Convex
+  host import --store sqlite:app.db dump/ --key _id                  each file into a table
   generate-users | host import --store sqlite:app.db --table users -",
     help_template = HELP
 )]
@@ -30,40 +35,45 @@ pub(super) struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
 
-    /// The table
+    /// The table [default: the file's name]
     #[arg(long, value_name = "TABLE", env = "HOST_TABLE")]
-    table: String,
+    table: Option<String>,
 
     /// The field that holds a document's key; without it keys are counted up
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
 
-    /// The file; - for standard input
+    /// The format [default: told by the file's name; jsonl for standard input]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
+    /// Add to the documents that a table has
+    #[arg(long, conflicts_with = "replace")]
+    append: bool,
+
+    /// Take the documents away that a table has
+    #[arg(long)]
+    replace: bool,
+
+    /// Values of CSV that are spelled like JSON are numbers, booleans, arrays, objects
+    #[arg(long)]
+    typed: bool,
+
+    /// What a snapshot may come to when unpacked, such as 50GiB [default: 200 times its size, at least 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    max_unpacked: Option<ByteSize>,
+
+    /// The file or folder; - for standard input
     file: PathBuf,
 }
 
 impl Arguments {
     pub fn run(self, settings: &File) -> Result<Ending, CommandError> {
-        let mut input: Box<dyn BufRead> = if self.file.as_os_str() == "-" {
-            Box::new(io::stdin().lock())
-        } else {
-            let opened = Input::open(&self.file).map_err(|error| {
-                CommandError::new(format!("{} cannot be read: {error}", self.file.display()))
-            })?;
-            Box::new(BufReader::with_capacity(1 << 20, opened))
-        };
+        let source = self.source()?;
         let Address::Sqlite(path) = self.store.address(settings)?;
         let made = !path.exists();
         let store = self.store.open(settings, Missing::Make)?;
-        let bar = bar();
-        let imported = transfer::import(
-            store.as_ref(),
-            &self.table,
-            self.key.as_deref(),
-            input.as_mut(),
-            |count| bar.set_position(count),
-        );
-        bar.finish_and_clear();
+        let imported = self.import(store.as_ref(), source);
         drop(store);
         if imported.is_err() && made {
             // The database was made for what could not be imported.
@@ -73,24 +83,157 @@ impl Arguments {
                 let _: io::Result<()> = std::fs::remove_file(name);
             }
         }
-        let count = imported?;
-        logs::say(&format!(
-            "{} imported into `{}`",
-            counted(count, "document"),
-            self.table
-        ));
+        for moved in imported? {
+            logs::say(&format!(
+                "{} imported into `{}`",
+                counted(moved.documents, "document"),
+                safe(&moved.table)
+            ));
+        }
         Ok(Ending::Done)
+    }
+
+    /// What to import from. Whatever is wrong with that shows before a database is made.
+    fn source(&self) -> Result<Source, CommandError> {
+        let file = &self.file;
+        let unreadable = |error: io::Error| {
+            CommandError::new(format!("{} cannot be read: {error}", file.display()))
+        };
+        if file.as_os_str() == "-" {
+            let input = Input::new(io::stdin()).map_err(unreadable)?;
+            let format = self.format.unwrap_or(Format::Jsonl);
+            let table = self.table.clone().ok_or_else(|| {
+                CommandError::usage("standard input has no name to tell the table by")
+                    .hint("name it with --table")
+            })?;
+            return Ok(Source::Table(input, format, table));
+        }
+        if file.is_dir() {
+            return self.whole_store("a folder").map(|()| Source::Folder);
+        }
+        let format = self
+            .format
+            .or_else(|| Format::of_path(file))
+            .unwrap_or(Format::Jsonl);
+        if format == Format::Convex {
+            self.whole_store("a snapshot")?;
+            return Ok(Source::Snapshot(Archive::open(file).map_err(unreadable)?));
+        }
+        let input = Input::open(file).map_err(unreadable)?;
+        let table = self
+            .table
+            .clone()
+            .or_else(|| transfer::table_of(file))
+            .ok_or_else(|| {
+                CommandError::usage("the file's name tells no table").hint("name it with --table")
+            })?;
+        Ok(Source::Table(input, format, table))
+    }
+
+    fn whole_store(&self, what: &str) -> Result<(), CommandError> {
+        match &self.table {
+            None => Ok(()),
+            Some(_) => Err(CommandError::usage(format!(
+                "{what} is not of one table; leave --table out"
+            ))),
+        }
+    }
+
+    fn import(&self, store: &dyn Store, source: Source) -> Result<Vec<Moved>, TransferError> {
+        let existing = match (self.append, self.replace) {
+            (true, _) => Existing::Append,
+            (_, true) => Existing::Replace,
+            _ => Existing::Refuse,
+        };
+        match source {
+            Source::Table(mut input, format, table) => {
+                let target = Target {
+                    table: &table,
+                    key: self.key.as_deref(),
+                    existing,
+                    typed: self.typed,
+                };
+                let bar = Bar::new(input.size());
+                let read = input.meter();
+                let mut progress = |count| bar.show(count, Some(&read));
+                let documents =
+                    transfer::import(store, &target, format, &mut input, &mut progress)?;
+                Ok(vec![Moved { table, documents }])
+            }
+            Source::Folder => {
+                let bar = Bar::new(None);
+                let mut progress = |count| bar.show(count, None);
+                let key = self.key.as_deref();
+                transfer::import_folder(store, &self.file, key, existing, self.typed, &mut progress)
+            }
+            Source::Snapshot(archive) => {
+                let limit = match self.max_unpacked {
+                    Some(ByteSize(limit)) => Unpacked(limit),
+                    None => Unpacked::of_archive(archive.metadata()?.len()),
+                };
+                let bar = Bar::new(None);
+                let mut progress = |count| bar.show(count, None);
+                snapshot::import(
+                    store,
+                    BufReader::new(archive),
+                    limit,
+                    existing,
+                    &mut progress,
+                )
+            }
+        }
     }
 }
 
-fn bar() -> ProgressBar {
-    let target = if io::stderr().is_terminal() && logs::format() == LogFormat::Text {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let style = ProgressStyle::with_template("{spinner} {human_pos} documents  {rate}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .with_key("rate", rate);
-    ProgressBar::with_draw_target(None, target).with_style(style)
+/// What to import from.
+enum Source {
+    Table(Input, Format, String),
+    /// The folder that was named.
+    Folder,
+    Snapshot(Archive),
+}
+
+/// What a person sees meanwhile.
+pub(super) struct Bar(ProgressBar);
+
+/// How many documents go by between two looks at the bar.
+const STEP: u64 = 256;
+
+impl Bar {
+    /// With the size of the input, where that is known.
+    pub fn new(size: Option<u64>) -> Self {
+        let target = if io::stderr().is_terminal() && logs::format() == LogFormat::Text {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let template = match size {
+            Some(_) => "{bar:30} {percent}%  {msg} documents  {bytes}/{total_bytes}  {eta} left",
+            None => "{spinner} {human_pos} documents  {rate}",
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner())
+            .with_key("rate", rate);
+        Self(ProgressBar::with_draw_target(size, target).with_style(style))
+    }
+
+    /// Shows how far it is: by what was read of the input, where its size is known.
+    pub fn show(&self, documents: u64, read: Option<&dyn Fn() -> u64>) {
+        if !documents.is_multiple_of(STEP) {
+            return;
+        }
+        match (self.0.length(), read) {
+            (Some(_), Some(read)) => {
+                self.0.set_message(documents.to_string());
+                self.0.set_position(read());
+            }
+            _ => self.0.set_position(documents),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }

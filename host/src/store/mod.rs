@@ -12,12 +12,14 @@ use migration_document::{Failure, Filter};
 pub mod address;
 pub mod error;
 pub mod place;
+pub mod shelf;
 pub mod sqlite;
 pub mod table;
 
 pub use address::Address;
 pub use error::{StoreError, WriteError};
 pub use place::{Key, Place};
+pub use shelf::{Shelf, ShelfWriter};
 pub use table::{Column, Kind, Table, TableOverride, TableSummary};
 
 use crate::ledger::{Checkpoint, Ledger};
@@ -169,7 +171,7 @@ pub enum NewKey {
 }
 
 /// Reads documents.
-pub trait Reader: Send {
+pub trait Reader: Shelf + Send {
     /// Starts a snapshot: until [`Reader::end`], everything read is of one moment.
     ///
     /// # Errors
@@ -267,7 +269,7 @@ pub fn in_transaction<T, E: From<StoreError>>(
 }
 
 /// Writes documents, and the ledger with them, in transactions.
-pub trait Writer: Ledger + Send {
+pub trait Writer: Ledger + ShelfWriter + Send {
     /// A mark to compare with later.
     ///
     /// # Errors
@@ -357,11 +359,24 @@ pub trait Writer: Ledger + Send {
         place: Option<&Place>,
     ) -> Result<Option<Document>>;
 
-    /// Makes a document table within the transaction in hand: a key and a JSON column.
+    /// Makes a document table within the transaction in hand: a key and a JSON column. Where the tables of the store
+    /// have numbers, it gets the next one.
     ///
     /// # Errors
     /// If there is one of that name, or the store cannot be written.
     fn create_document_table(&mut self, name: &str, key: NewKey) -> Result<Arc<Table>>;
+
+    /// Whether a table has no documents.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn is_empty(&mut self, table: &Table) -> Result<bool>;
+
+    /// Takes all documents of a table away. There is no way back but that of the transaction.
+    ///
+    /// # Errors
+    /// The refusal, or what went wrong with the store.
+    fn clear(&mut self, table: &Table) -> Result<(), WriteError>;
 
     /// Puts a document back that was deleted, as it was.
     ///

@@ -3,6 +3,8 @@
 use migration_document::id::NewId;
 use serde::{Deserialize, Serialize};
 
+use crate::convex::{ConvexId, TableNumber};
+
 /// What a table's documents are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -41,6 +43,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Indexes of the key's columns, in the key's order. Empty: the row's number is the key.
     pub key: Vec<usize>,
+    /// Its number, where it came from Convex: its keys are ids of Convex then.
+    pub number: Option<TableNumber>,
 }
 
 impl Table {
@@ -53,7 +57,7 @@ impl Table {
     }
 
     /// A new document's key, for the kind of key that this table has: an integer where the key's column
-    /// is one, a text elsewhere.
+    /// is one, elsewhere a text, and for tables from Convex one that is an id there.
     #[must_use]
     pub fn key_for(&self, id: NewId) -> String {
         let integer = match self.key[..] {
@@ -64,10 +68,10 @@ impl Table {
                 .is_some_and(|column| column.declared.contains("INT")),
             _ => false,
         };
-        if integer {
-            id.integer().to_string()
-        } else {
-            id.to_string()
+        match self.number {
+            _ if integer => id.integer().to_string(),
+            Some(number) => ConvexId::new(number, id).to_string(),
+            None => id.to_string(),
         }
     }
 

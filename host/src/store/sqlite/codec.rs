@@ -454,13 +454,11 @@ pub(super) struct NewRow {
 
 /// What to write for a new document. Without an id the key is left to the store.
 pub(super) fn new_row(layout: &Layout, id: Option<&str>, body: &str) -> Result<NewRow, WriteError> {
+    json::check(body).map_err(|error| {
+        WriteError::refused("invalid-json", format!("the new document is {error}"), None)
+    })?;
     let assignments = match layout.table.kind {
-        Kind::Document { body: column } => {
-            json::check(body).map_err(|error| {
-                WriteError::refused("invalid-json", format!("the new document is {error}"), None)
-            })?;
-            vec![(column, Value::Text(body.into()))]
-        }
+        Kind::Document { body: column } => vec![(column, Value::Text(body.into()))],
         Kind::Row => all_columns(layout, body)?,
     };
     keyed(layout, id, assignments)

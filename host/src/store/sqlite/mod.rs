@@ -16,6 +16,7 @@ mod ledger;
 mod query;
 mod reader;
 mod schema;
+mod shelf;
 mod sql;
 mod writer;
 

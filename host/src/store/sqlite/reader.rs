@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 pub(super) struct SqliteReader {
-    connection: Connection,
+    pub(super) connection: Connection,
     layouts: Layouts,
     planner: Planner,
     advice: Vec<Advice>,

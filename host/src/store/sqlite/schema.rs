@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::layout::{Affinity, Layout};
+use super::shelf;
 use super::sql::{quote, sqlite_error};
 use crate::store::table::KindName;
 use crate::store::{Column, Kind, Result, StoreError, Table, TableOverride, TableSummary};
@@ -198,6 +199,7 @@ pub(super) fn layout(
             kind,
             columns,
             key,
+            number: shelf::table_number(connection, &listed.name)?,
         }),
         from,
         rowid,

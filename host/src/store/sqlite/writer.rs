@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 use super::codec::{self, Assignment, Decoded, Generated, NewRow};
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
-use super::{Layouts, known_layout, layout_of, reader};
+use super::{Layouts, known_layout, layout_of, reader, shelf};
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, WriteError,
     Writer,
@@ -328,8 +328,25 @@ impl Writer for SqliteWriter {
                 sqlite_error("making the table", error)
             }
         })?;
+        shelf::number_new_table(&self.connection, name)?;
         layout_of(&self.layouts, &self.connection, name, None)
             .map(|layout| Arc::clone(&layout.table))
+    }
+
+    fn is_empty(&mut self, table: &Table) -> Result<bool> {
+        let layout = self.layout(table)?;
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", layout.from);
+        self.connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|error| sqlite_error("looking for documents", error))
+    }
+
+    fn clear(&mut self, table: &Table) -> Result<(), WriteError> {
+        let layout = self.layout(table)?;
+        self.connection
+            .execute(&format!("DELETE FROM {}", layout.from), [])
+            .map(|_| ())
+            .map_err(|error| write_error("clearing the table", error))
     }
 
     fn put_back(
