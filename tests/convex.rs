@@ -56,7 +56,7 @@ fn legacy(table: u32, seed: usize) -> String {
     format!(
         r#"{{"_creationTime":17000000000{seed:02}.25,"_id":"{}","big":"9223372036854775807","bytes":"AAE=","email":"ada{seed}@example.com","float":42.0,"inf":"-Infinity","int":"42","name":"NaN","odd":{odd}}}"#,
         id(table, &seed.to_string()),
-        odd = if seed % 2 == 0 {
+        odd = if seed.is_multiple_of(2) {
             "\"7\""
         } else {
             "[\"7\",\"AA==\",\"NaN\"]"
@@ -73,12 +73,14 @@ fn lines(documents: impl Iterator<Item = String>) -> Vec<u8> {
 /// A snapshot with `size` documents in each table.
 fn snapshot(size: usize) -> Entries {
     let shape = serde_json::to_string(LEGACY_SHAPE).unwrap() + "\n";
-    let contexts = (0..size).filter(|seed| seed % 2 == 1).map(|seed| {
-        format!(
-            r#"{{"{}":{{"odd":["int64","bytes",{{"$float64NaN":"AAAAAAAA+H8="}}]}}}}"#,
-            id(10_002, &seed.to_string())
-        )
-    });
+    let contexts = (0..size)
+        .filter(|seed| !seed.is_multiple_of(2))
+        .map(|seed| {
+            format!(
+                r#"{{"{}":{{"odd":["int64","bytes",{{"$float64NaN":"AAAAAAAA+H8="}}]}}}}"#,
+                id(10_002, &seed.to_string())
+            )
+        });
     let schema = [shape.into_bytes(), lines(contexts)].concat();
     let uniform = b"\"uniform\"\n".to_vec();
     let file = id(540, "file");

@@ -2,6 +2,7 @@
 //! die, and, so that the tests can be tested, it lies.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -11,8 +12,8 @@ use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId}
 use host::store::shelf::ShelfEntry;
 use host::store::sqlite::SqliteStore;
 use host::store::{
-    Advice, Again, Budget, Document, Format, Mark, NewKey, Page, Place, Range, Reader, Result,
-    Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
+    Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reader,
+    Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
 use migration_document::{Failure, Filter};
 
@@ -88,6 +89,10 @@ impl Store for Disturbed {
 
     fn table(&self, name: &str) -> Result<Arc<Table>> {
         self.inner.table(name)
+    }
+
+    fn back_up(&self, to: &Path, replace: bool, progress: &mut dyn FnMut(Copied)) -> Result<()> {
+        self.inner.back_up(to, replace, progress)
     }
 
     fn reads_beside_writes(&self) -> Result<bool> {

@@ -128,6 +128,7 @@ impl From<StoreError> for CommandError {
             StoreError::Absent { .. } => made.hint(
                 "check the path; `host import` makes a new database, the other commands want one that exists",
             ),
+            StoreError::Exists { .. } => made.hint("--replace puts the new one in its place, unless both are the same file"),
             StoreError::NotADatabase { .. } => {
                 made.hint("check the path; an encrypted database looks like this, too")
             }

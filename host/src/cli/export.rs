@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::import::Bar;
+use super::bar::Bar;
 use super::logs;
 use super::show::{counted, safe};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
@@ -119,9 +119,9 @@ fn one(
 
 fn snapshot(store: &dyn Store, path: &Path) -> Result<Vec<Moved>, CommandError> {
     let draft = Draft::create(path).map_err(|error| unwritable(path, &error))?;
-    let bar = Bar::new(None);
+    let bar = Bar::of_input(None);
     let mut archive = BufWriter::with_capacity(1 << 20, draft);
-    let moved = snapshot::export(store, &mut archive, &mut |count| bar.show(count, None))?;
+    let moved = snapshot::export(store, &mut archive, &mut |count| bar.documents(count, None))?;
     archive
         .into_inner()
         .map_err(io::IntoInnerError::into_error)

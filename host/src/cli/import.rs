@@ -1,17 +1,16 @@
 //! `host import`: documents into a store.
 
 use std::fs::File as Archive;
-use std::io::{self, BufReader, IsTerminal as _};
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::bar::Bar;
 use super::logs;
-use super::progress::rate;
 use super::show::{counted, safe};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
-use crate::config::{File, LogFormat};
+use crate::config::File;
 use crate::store::{Address, Store};
 use crate::transfer::snapshot::{self, Unpacked};
 use crate::transfer::{self, Existing, Format, Input, Moved, Target, TransferError};
@@ -153,16 +152,16 @@ impl Arguments {
                     existing,
                     typed: self.typed,
                 };
-                let bar = Bar::new(input.size());
+                let bar = Bar::of_input(input.size());
                 let read = input.meter();
-                let mut progress = |count| bar.show(count, Some(&read));
+                let mut progress = |count| bar.documents(count, Some(&read));
                 let documents =
                     transfer::import(store, &target, format, &mut input, &mut progress)?;
                 Ok(vec![Moved { table, documents }])
             }
             Source::Folder => {
-                let bar = Bar::new(None);
-                let mut progress = |count| bar.show(count, None);
+                let bar = Bar::of_input(None);
+                let mut progress = |count| bar.documents(count, None);
                 let key = self.key.as_deref();
                 transfer::import_folder(store, &self.file, key, existing, self.typed, &mut progress)
             }
@@ -171,8 +170,8 @@ impl Arguments {
                     Some(ByteSize(limit)) => Unpacked(limit),
                     None => Unpacked::of_archive(archive.metadata()?.len()),
                 };
-                let bar = Bar::new(None);
-                let mut progress = |count| bar.show(count, None);
+                let bar = Bar::of_input(None);
+                let mut progress = |count| bar.documents(count, None);
                 snapshot::import(
                     store,
                     BufReader::new(archive),
@@ -191,49 +190,4 @@ enum Source {
     /// The folder that was named.
     Folder,
     Snapshot(Archive),
-}
-
-/// What a person sees meanwhile.
-pub(super) struct Bar(ProgressBar);
-
-/// How many documents go by between two looks at the bar.
-const STEP: u64 = 256;
-
-impl Bar {
-    /// With the size of the input, where that is known.
-    pub fn new(size: Option<u64>) -> Self {
-        let target = if io::stderr().is_terminal() && logs::format() == LogFormat::Text {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let template = match size {
-            Some(_) => "{bar:30} {percent}%  {msg} documents  {bytes}/{total_bytes}  {eta} left",
-            None => "{spinner} {human_pos} documents  {rate}",
-        };
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_spinner())
-            .with_key("rate", rate);
-        Self(ProgressBar::with_draw_target(size, target).with_style(style))
-    }
-
-    /// Shows how far it is: by what was read of the input, where its size is known.
-    pub fn show(&self, documents: u64, read: Option<&dyn Fn() -> u64>) {
-        if !documents.is_multiple_of(STEP) {
-            return;
-        }
-        match (self.0.length(), read) {
-            (Some(_), Some(read)) => {
-                self.0.set_message(documents.to_string());
-                self.0.set_position(read());
-            }
-            _ => self.0.set_position(documents),
-        }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }

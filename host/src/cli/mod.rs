@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+mod backup;
+mod bar;
 mod cache;
 mod completions;
 mod error;
@@ -117,6 +119,8 @@ enum Command {
     Tables(tables::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
+    Backup(backup::Arguments),
+    Restore(backup::RestoreArguments),
     New(new::Arguments),
     Completions(completions::Arguments),
 }
@@ -160,12 +164,15 @@ impl StoreArguments {
         }
     }
 
+    fn timeout(&self, file: &File) -> Duration {
+        self.lock_timeout
+            .or(file.lock_timeout)
+            .unwrap_or(LOCK_TIMEOUT)
+    }
+
     fn open(&self, file: &File, missing: Missing) -> Result<Box<dyn Store>, CommandError> {
         let Address::Sqlite(path) = self.address(file)?;
-        let timeout = self
-            .lock_timeout
-            .or(file.lock_timeout)
-            .unwrap_or(LOCK_TIMEOUT);
+        let timeout = self.timeout(file);
         let tables = file.tables.clone();
         let store = match missing {
             Missing::Refuse => SqliteStore::open(&path, timeout, tables),
@@ -213,6 +220,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
         Command::Tables(arguments) => arguments.run(&file?)?,
         Command::Import(arguments) => arguments.run(&file?)?,
         Command::Export(arguments) => arguments.run(&file?)?,
+        Command::Backup(arguments) => arguments.run(&file?)?,
+        Command::Restore(arguments) => arguments.run(&file?)?,
         Command::New(arguments) => arguments.run()?,
         Command::Completions(arguments) => arguments.run(&mut Arguments::command())?,
     };

@@ -18,6 +18,12 @@ pub enum StoreError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// There is a file already.
+    #[error("{} exists already; nothing was changed", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is something else.
     #[error("{} is not a SQLite database", path.display())]
     NotADatabase {

@@ -4,6 +4,7 @@
 //! A store has one [`Writer`] and any number of [`Reader`]s, each with a connection of its own, because
 //! plugin code runs between reading and writing and must not hold a write lock.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +129,15 @@ pub struct Advice {
     pub hint: String,
 }
 
+/// How far a copy of a store has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Pages that were copied.
+    pub pages: u64,
+    /// Pages that there are.
+    pub of: u64,
+}
+
 /// A database.
 pub trait Store: Send + Sync {
     /// Every table that a migration could name, by name.
@@ -141,6 +151,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If there is none of that name, or none that a migration may use (a view, the host's own).
     fn table(&self, name: &str) -> Result<Arc<Table>>;
+
+    /// Writes a whole copy of the store, of one moment, and checks it. Applications go on meanwhile.
+    ///
+    /// # Errors
+    /// If there is such a file and `replace` does not allow for it, or the store cannot be read, or the copy not written.
+    fn back_up(&self, to: &Path, replace: bool, progress: &mut dyn FnMut(Copied)) -> Result<()>;
 
     /// Whether readers and the writer do not wait for each other.
     ///

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+pub mod backup;
 mod codec;
 mod layout;
 mod ledger;
@@ -23,7 +24,9 @@ mod writer;
 use layout::Layout;
 use sql::sqlite_error;
 
-use super::{Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer};
+use super::{
+    Copied, Reader, Result, Store, StoreError, Table, TableOverride, TableSummary, Writer,
+};
 
 /// Page cache of the connection that writes, in KiB. SQLite's default of 2 MB makes a writer read the same
 /// pages of a large table's indexes again and again.
@@ -172,6 +175,11 @@ impl Store for SqliteStore {
         let connection = self.connect(Access::Read)?;
         self.layout(&connection, name)
             .map(|layout| Arc::clone(&layout.table))
+    }
+
+    fn back_up(&self, to: &Path, replace: bool, progress: &mut dyn FnMut(Copied)) -> Result<()> {
+        let source = self.connect(Access::Read)?;
+        backup::back_up(&source, &self.path, to, replace, progress)
     }
 
     fn reads_beside_writes(&self) -> Result<bool> {
