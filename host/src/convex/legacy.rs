@@ -344,6 +344,8 @@ fn encode(text: &str, depth: usize, to: &mut String) -> Result<(), LegacyError> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn legacy(lines: &str) -> Legacy {
@@ -423,6 +425,72 @@ mod tests {
             r#"{"i":"9223372036854775808"}"#,
         ] {
             assert!(table.decode("x", document).is_err(), "{document}");
+        }
+    }
+
+    /// A value of the current encoding, with the shape that tells exactly it.
+    fn value() -> impl Strategy<Value = (String, String)> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(|number| (number.to_string(), "int64".into())),
+            any::<f64>()
+                .prop_filter("finite", |number| number.is_finite())
+                .prop_map(|number| (format!("{number:?}"), "normalfloat64".into())),
+            ".*".prop_map(|text| (Value::from(text).to_string(), "string".into())),
+            any::<Vec<u8>>().prop_map(|bytes| {
+                let text = BASE64.encode(bytes);
+                (format!("{{\"$bytes\":\"{text}\"}}"), "bytes".into())
+            }),
+            Just((INFINITY.into(), "inf".into())),
+            Just((NEGATIVE_INFINITY.into(), "-inf".into())),
+            Just(("true".into(), "boolean".into())),
+            Just(("null".into(), "null".into())),
+        ];
+        leaf.prop_recursive(4, 24, 5, |inner| {
+            let element = inner.clone();
+            prop_oneof![
+                (element, 0_usize..4).prop_map(|((text, shape), count)| {
+                    let elements = vec![text; count].join(" , ");
+                    (format!("[ {elements}]"), format!("array<{shape}>"))
+                }),
+                proptest::collection::btree_map("[a-z]{1,3}", inner, 0..5).prop_map(|fields| {
+                    let texts = fields
+                        .iter()
+                        .map(|(name, (text, _))| format!("\"{name}\": {text}"));
+                    let shapes = fields.iter().map(|(name, (_, shape))| {
+                        // As if another document had none.
+                        format!("\"{name}\"?: {shape} | null")
+                    });
+                    let (texts, shapes): (Vec<_>, Vec<_>) = (texts.collect(), shapes.collect());
+                    (
+                        format!("{{{}}}", texts.join(", ")),
+                        format!("{{{}}}", shapes.join(", ")),
+                    )
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_told_again(values in proptest::collection::btree_map("[a-z]{1,4}", value(), 0..6)) {
+            let texts: Vec<_> = values.iter().map(|(name, (text, _))| format!("\"{name}\":{text}")).collect();
+            let shapes: Vec<_> = values.iter().map(|(name, (_, shape))| format!("\"{name}\": {shape}")).collect();
+            let document = format!("{{{}}}", texts.join(","));
+            let shape = format!("{{{}}}", shapes.join(", "));
+            let table = Legacy { shape: Shape::parse(&shape).unwrap(), contexts: HashMap::new() };
+            let encoded = table.encode("x", &document).unwrap();
+            prop_assert!(encoded.is_some(), "{} of {}", document, shape);
+            prop_assert_eq!(table.decode("x", &encoded.unwrap()).unwrap(), document);
+        }
+
+        #[test]
+        fn no_text_is_a_danger(lines in ".*", document in ".*") {
+            if let Ok(Encoding::Legacy(legacy)) = Encoding::read(lines.lines()) {
+                let _ = legacy.decode("x", &document);
+            }
+            let _ = Shape::parse(&lines);
+            let _ = Legacy::default().decode("x", &document);
+            let _ = Legacy::default().encode("x", &document);
         }
     }
 }
