@@ -686,31 +686,47 @@ fn a_parameter_without_a_value() {
 fn what_was_not_granted_is_named_with_its_flag() {
     let lab = Lab::with_things([("a", "{}")]);
     let run = ["run", guest("scripted"), "--store", STORE];
-    assert_snapshot!(refused(&lab, &run), @"
+    assert_snapshot!(refused(&lab, &run), @r#"
     ------- stderr -------
     error: the migration `scripted` wants to read table `facts` and to write table `others`, which was not granted
     hint: if you want to let it: --allow read:facts --allow write:others
+    hint: or, for these bytes only, in host.toml:
+      [grants.scripted]
+      sha256 = "[SHA-256]"
+      allow = ["read:facts", "write:others"]
     [exit status: 1]
-    ");
-    assert_snapshot!(refused(&lab, &[&run[..], &["--allow", "read:facts"]].concat()), @"
+    "#);
+    assert_snapshot!(refused(&lab, &[&run[..], &["--allow", "read:facts"]].concat()), @r#"
     ------- stderr -------
     error: the migration `scripted` wants to write table `others`, which was not granted
     hint: if you want to let it: --allow write:others
+    hint: or, for these bytes only, in host.toml:
+      [grants.scripted]
+      sha256 = "[SHA-256]"
+      allow = ["write:others"]
     [exit status: 1]
-    ");
+    "#);
     // A dry run is no way around it.
-    assert_snapshot!(refused(&lab, &[&run[..], &["--allow", "write:others", "--dry-run"]].concat()), @"
+    assert_snapshot!(refused(&lab, &[&run[..], &["--allow", "write:others", "--dry-run"]].concat()), @r#"
     ------- stderr -------
     error: the migration `scripted` wants to read table `facts`, which was not granted
     hint: if you want to let it: --allow read:facts
+    hint: or, for these bytes only, in host.toml:
+      [grants.scripted]
+      sha256 = "[SHA-256]"
+      allow = ["read:facts"]
     [exit status: 1]
-    ");
-    assert_snapshot!(refused(&lab, &["run", guest("secretive"), "--store", STORE]), @"
+    "#);
+    assert_snapshot!(refused(&lab, &["run", guest("secretive"), "--store", STORE]), @r#"
     ------- stderr -------
     error: the migration `secretive` wants to see the secret `api-key`, which was not granted
     hint: if you want to let it: --allow secret:api-key
+    hint: or, for these bytes only, in host.toml:
+      [grants.secretive]
+      sha256 = "[SHA-256]"
+      allow = ["secret:api-key"]
     [exit status: 1]
-    ");
+    "#);
     assert_snapshot!(refused(&lab, &["run", guest("secretive"), "--store", STORE, "--allow", "secret:api-key"]), @"
     ------- stderr -------
     error: the secret `api-key` was granted, but the environment variable HOST_SECRET_API_KEY that holds it is not set
@@ -790,11 +806,15 @@ fn an_unknown_key_in_the_settings_file_is_named_with_its_line() {
     [exit status: 1]
     "#);
     lab.write("host.toml", "[run]\nallow = [\"others\"]\n");
-    assert_snapshot!(refused(&lab, &["run", guest("scripted"), "--store", STORE]), @"
+    assert_snapshot!(refused(&lab, &["run", guest("scripted"), "--store", STORE]), @r#"
     ------- stderr -------
-    error: `allow` in the settings file: `others` is no grant: write read:TABLE, write:TABLE or secret:NAME
+    error: host.toml cannot be used: TOML parse error at line 2, column 9
+      |
+    2 | allow = ["others"]
+      |         ^^^^^^^^^^
+    `others` is no grant: write read:TABLE, write:TABLE or secret:NAME
     [exit status: 1]
-    ");
+    "#);
     assert_snapshot!(refused(&lab, &["tables", "--config", "other.toml"]), @"
     ------- stderr -------
     error: the settings file other.toml cannot be read: No such file or directory (os error 2)

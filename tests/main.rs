@@ -16,6 +16,8 @@ mod common;
 mod convex;
 #[cfg(unix)]
 mod crash;
+#[cfg(unix)]
+mod grants;
 mod hostile;
 mod logs;
 mod pushdown;

@@ -2,7 +2,7 @@
 //!
 //! Flags and environment are read by the command line; here is the file, and what stands in for all three.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,8 +10,14 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::engine::Grant;
+use crate::engine::grants::KeptGrants;
 use crate::plugin::LimitSettings;
 use crate::store::TableOverride;
+
+mod keep;
+
+pub use keep::{KeepError, keep, written};
 
 /// The settings file that is read where no other is named, if it is there.
 pub const FILE: &str = "host.toml";
@@ -77,6 +83,11 @@ pub struct File {
     pub limits: LimitSettings,
     /// How tables are seen, by name, where the host would see them otherwise.
     pub tables: BTreeMap<String, TableOverride>,
+    /// What plugins are let do beyond their own table, by the names of migrations and bound to their bytes.
+    pub grants: KeptGrants,
+    /// The file itself, whether it is there or not.
+    #[serde(skip)]
+    pub path: PathBuf,
 }
 
 /// How the log is written.
@@ -105,7 +116,7 @@ pub struct RunSettings {
     #[serde(with = "humantime_serde::option")]
     pub keep_undo: Option<Duration>,
     /// What plugins are let do beyond their own table: `read:TABLE`, `write:TABLE`, `secret:NAME`.
-    pub allow: Vec<String>,
+    pub allow: BTreeSet<Grant>,
 }
 
 impl File {
@@ -115,19 +126,26 @@ impl File {
     /// If a file that was named is not there, or what it says cannot be used.
     pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(FILE));
-        match std::fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text).map_err(|source| ConfigError::Invalid {
-                path: path.into(),
-                source: Box::new(source),
-            }),
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default())
+                String::new()
             }
-            Err(source) => Err(ConfigError::Unreadable {
-                path: path.into(),
-                source,
-            }),
-        }
+            Err(source) => {
+                return Err(ConfigError::Unreadable {
+                    path: path.into(),
+                    source,
+                });
+            }
+        };
+        let file: Self = toml::from_str(&text).map_err(|source| ConfigError::Invalid {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
+        Ok(Self {
+            path: path.into(),
+            ..file
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! A folder of its own for each test, the binary to run in it, and the database to look at afterwards.
 
 #[cfg(unix)]
+pub mod terminal;
+#[cfg(unix)]
 pub mod vfs;
 
 use std::collections::BTreeMap;
@@ -510,7 +512,7 @@ impl fmt::Display for Ran {
 }
 
 /// A text with the test's folder, the checkout, times and hashes replaced by words.
-fn steady(text: &str, folder: &str) -> String {
+pub fn steady(text: &str, folder: &str) -> String {
     let text = text
         .replace(folder, "[FOLDER]")
         .replace(checkout().to_str().unwrap(), "[CHECKOUT]");
@@ -521,12 +523,14 @@ fn steady(text: &str, folder: &str) -> String {
         for (index, word) in words.iter().enumerate() {
             let bare = word.trim_end_matches('\n');
             let ending = &word[bare.len()..];
-            let is_hash = bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let unquoted = bare.trim_matches(['"', '(', ')', ',', ':', ';']);
+            let is_hash =
+                unquoted.len() == 64 && unquoted.bytes().all(|byte| byte.is_ascii_hexdigit());
             let before_unit = words
                 .get(index + 1)
                 .is_some_and(|next| next.trim_end() == "s");
             if is_hash {
-                kept.push(format!("[SHA-256]{ending}"));
+                kept.push(format!("{}{ending}", bare.replace(unquoted, "[SHA-256]")));
             } else if before_unit && bare.parse::<f64>().is_ok() {
                 kept.push(format!("[TIME]{ending}"));
             } else {

@@ -204,15 +204,20 @@ fn texts_that_steer_the_terminal_when_they_are_asked_for() {
     writes       -
     secrets      \u{8}\u{8}
     needs        --allow read:b\u{d}\u{9b}2K --allow secret:\u{8}\u{8}
+    granted      not by host.toml: read:b\u{d}\u{9b}2K, secret:\u{8}\u{8}
     taken back   by the undo log
     interface    0.1.0
     ");
-    assert_snapshot!(guest.is_refused(&[]), @r"
+    assert_snapshot!(guest.is_refused(&[]), @r#"
     ------- stderr -------
     error: the migration `hostile` wants to read table `b\u{d}\u{9b}2K` and to see the secret `\u{8}\u{8}`, which was not granted
     hint: if you want to let it: --allow read:b\u{d}\u{9b}2K --allow secret:\u{8}\u{8}
+    hint: or, for these bytes only, in host.toml:
+      [grants.hostile]
+      sha256 = "[SHA-256]"
+      allow = ["read:b\U0000000D\U0000009B2K", "secret:\U00000008\U00000008"]
     [exit status: 1]
-    ");
+    "#);
     let granted = [
         "--allow",
         "read:b\r\u{9b}2K",

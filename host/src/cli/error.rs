@@ -10,6 +10,7 @@ use crate::plugin::{CallError, PluginError};
 use crate::store::StoreError;
 use crate::transfer::TransferError;
 
+use super::consent::by_flags;
 use super::logs;
 use super::show::safe;
 
@@ -18,6 +19,8 @@ use super::show::safe;
 pub struct CommandError {
     message: String,
     hints: Vec<String>,
+    /// The lines of a settings file that the last hint is about.
+    to_write: String,
     /// Its line breaks are the host's own, and stay. Anybody else's could pass for the host's words.
     in_lines: bool,
     status: u8,
@@ -29,6 +32,7 @@ impl CommandError {
         Self {
             message: message.to_string(),
             hints: Vec::new(),
+            to_write: String::new(),
             in_lines: false,
             status: 1,
         }
@@ -64,6 +68,15 @@ impl CommandError {
         self
     }
 
+    /// Adds what to write into a settings file, below a hint that says so.
+    #[must_use]
+    pub(super) fn hint_to_write(self, hint: impl Into<String>, lines: String) -> Self {
+        Self {
+            to_write: lines,
+            ..self.hint(hint)
+        }
+    }
+
     /// Shows it, in the log's format. Nobody is left to be told if that fails.
     pub(super) fn show(&self) {
         match logs::format() {
@@ -73,7 +86,11 @@ impl CommandError {
     }
 
     fn hint_text(&self) -> Option<String> {
-        (!self.hints.is_empty()).then(|| self.hints.join("; "))
+        let mut text = self.hints.join("; ");
+        if !self.to_write.is_empty() {
+            text = format!("{text}\n{}", self.to_write);
+        }
+        (!text.is_empty()).then_some(text)
     }
 
     fn print(&self) {
@@ -87,6 +104,9 @@ impl CommandError {
         let _ = writeln!(stderr, "{} {message}", label("error:").red());
         for hint in &self.hints {
             let _ = writeln!(stderr, "{} {}", label("hint:").cyan(), safe(hint));
+        }
+        for line in self.to_write.lines() {
+            let _ = writeln!(stderr, "  {}", safe(line));
         }
     }
 }
@@ -202,13 +222,7 @@ impl From<RunError> for CommandError {
                 "mend the plugin; no document of this batch was changed",
             ),
             RunError::Contract { .. } => made,
-            RunError::NotGranted { missing, .. } => {
-                let flags: Vec<_> = missing
-                    .iter()
-                    .map(|grant| format!("--allow {grant}"))
-                    .collect();
-                made.hint(format!("if you want to let it: {}", flags.join(" ")))
-            }
+            RunError::NotGranted { missing, .. } => made.hint(by_flags(&missing)),
             RunError::NoSecret { variable, .. } => {
                 made.hint(format!("set {variable} in the environment of this command"))
             }

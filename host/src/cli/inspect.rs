@@ -11,7 +11,7 @@ use super::show::{count, safe, write_json};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP};
 use crate::config::File;
-use crate::engine::grants::requested;
+use crate::engine::grants::{Consent, requested};
 use crate::plugin::{LimitSettings, Plugin};
 
 /// Shows what a plugin is and what it wants. Of its code only `describe` is run, in its sandbox.
@@ -42,8 +42,8 @@ impl Arguments {
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let mut stdout = io::stdout().lock();
         match self.format {
-            Format::Json => write_json(&mut stdout, &as_json(&plugin))?,
-            Format::Text => stdout.write_all(as_text(&plugin).as_bytes())?,
+            Format::Json => write_json(&mut stdout, &as_json(&plugin, file))?,
+            Format::Text => stdout.write_all(as_text(&plugin, file).as_bytes())?,
         }
         Ok(Ending::Done)
     }
@@ -57,7 +57,33 @@ fn allows(plugin: &Plugin) -> Vec<String> {
         .collect()
 }
 
-fn as_json(plugin: &Plugin) -> serde_json::Value {
+/// What the settings file lets the plugin do.
+fn consent(plugin: &Plugin, file: &File) -> Consent {
+    Consent::of(
+        &plugin.manifest,
+        &plugin.sha256,
+        &file.run.allow,
+        &file.grants,
+    )
+}
+
+/// How much of what the plugin needs the settings file grants.
+fn granted(plugin: &Plugin, file: &File) -> String {
+    let consent = consent(plugin, file);
+    let path = file.path.display();
+    let missing: Vec<_> = consent.missing.iter().map(ToString::to_string).collect();
+    match (missing.is_empty(), consent.of_other_bytes) {
+        (true, _) => format!("by {path}"),
+        (false, None) => format!("not by {path}: {}", missing.join(", ")),
+        (false, Some(kept)) => format!(
+            "not by {path}, which is about other bytes (sha256 {}): {}",
+            kept.sha256,
+            missing.join(", ")
+        ),
+    }
+}
+
+fn as_json(plugin: &Plugin, file: &File) -> serde_json::Value {
     let manifest = &plugin.manifest;
     json!({
         "name": manifest.name,
@@ -70,6 +96,7 @@ fn as_json(plugin: &Plugin) -> serde_json::Value {
         "writes": manifest.writes,
         "secrets": manifest.secrets,
         "allow": allows(plugin),
+        "granted": consent(plugin, file).missing.is_empty(),
         "revert": plugin.back().is_some(),
         "interface": plugin.interface,
         "imports": plugin.imports,
@@ -78,7 +105,7 @@ fn as_json(plugin: &Plugin) -> serde_json::Value {
     })
 }
 
-fn as_text(plugin: &Plugin) -> String {
+fn as_text(plugin: &Plugin, file: &File) -> String {
     let manifest = &plugin.manifest;
     let list = |items: &[String]| {
         if items.is_empty() {
@@ -92,7 +119,7 @@ fn as_text(plugin: &Plugin) -> String {
         .iter()
         .map(|grant| format!("--allow {grant}"))
         .collect();
-    let lines = [
+    let mut lines = vec![
         ("migration", manifest.name.clone()),
         ("description", manifest.description.clone()),
         ("version", manifest.version.to_string()),
@@ -117,6 +144,11 @@ fn as_text(plugin: &Plugin) -> String {
                 flags.join(" ")
             },
         ),
+    ];
+    if !flags.is_empty() {
+        lines.push(("granted", granted(plugin, file)));
+    }
+    lines.extend([
         (
             "taken back",
             match plugin.back() {
@@ -128,7 +160,7 @@ fn as_text(plugin: &Plugin) -> String {
         ("imports", list(&plugin.imports)),
         ("size", format!("{} bytes", count(plugin.size))),
         ("sha256", plugin.sha256.clone()),
-    ];
+    ]);
     let mut text = String::new();
     for (name, value) in lines {
         text.push_str(&format!("{name:<12} {}\n", safe(&value)));

@@ -1,10 +1,10 @@
 //! What the commands share that have a plugin work on documents: `host run`, `host retry`, `host undo --revert`.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::cache::CacheArguments;
+use super::consent::GrantArguments;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
 use super::show::{count, write_json};
@@ -12,7 +12,7 @@ use super::summary::summary;
 use super::tables::Format;
 use super::{CommandError, Ending, StoreArguments, stop_on_signals};
 use crate::config::File;
-use crate::engine::{self, Grant, Job, Report, RunError, Task};
+use crate::engine::{self, Job, Report, RunError, Task};
 use crate::ledger::{Run, RunState};
 use crate::plugin::{LimitSettings, Plugin, PluginError};
 use crate::store::Store;
@@ -48,35 +48,6 @@ pub(super) struct LedgerJobArguments {
     limits: LimitSettings,
 }
 
-/// What a plugin is let do.
-#[derive(Debug, clap::Args)]
-pub(super) struct GrantArguments {
-    /// Lets the plugin read another table, write one, or see a secret, which HOST_SECRET_NAME holds
-    #[arg(
-        long,
-        value_name = "read:TABLE|write:TABLE|secret:NAME",
-        env = "HOST_ALLOW",
-        value_delimiter = ','
-    )]
-    allow: Vec<Grant>,
-}
-
-impl GrantArguments {
-    /// What the command line lets a plugin do; where it says nothing, what the file says.
-    pub fn granted(self, file: &[String]) -> Result<BTreeSet<Grant>, CommandError> {
-        if !self.allow.is_empty() {
-            return Ok(self.allow.into_iter().collect());
-        }
-        file.iter()
-            .map(|grant| {
-                grant.parse().map_err(|error| {
-                    CommandError::new(format!("`allow` in the settings file: {error}"))
-                })
-            })
-            .collect()
-    }
-}
-
 impl LedgerJobArguments {
     /// Has the plugin do its task for a run, and shows the report.
     pub fn carry_out(
@@ -87,9 +58,9 @@ impl LedgerJobArguments {
         task: Task,
         format: Format,
     ) -> Result<(Report, Ending), CommandError> {
-        let granted = self.grants.granted(&file.run.allow)?;
         let load = |path: &Path| self.cache.load(path, &self.limits, file);
         let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
+        let granted = self.grants.granted(&plugin, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store,

@@ -13,6 +13,7 @@ mod backup;
 mod bar;
 mod cache;
 mod completions;
+mod consent;
 mod error;
 mod export;
 mod import;

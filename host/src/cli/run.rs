@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cache::CacheArguments;
-use super::job::{GrantArguments, carry_out, secret};
+use super::consent::GrantArguments;
+use super::job::{carry_out, secret};
 use super::logs;
 use super::pace::{PaceArguments, PartArguments};
 use super::tables::Format;
@@ -107,9 +108,9 @@ impl Arguments {
                 )));
             }
         }
-        let granted = self.grants.granted(&file.run.allow)?;
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let store = self.store.open(file, Missing::Refuse)?;
+        let granted = self.grants.granted(&plugin, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store: store.as_ref(),

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::grants::Grant;
+use super::grants::{Grant, in_words};
 use crate::ledger::RunId;
 use crate::ledger::undo::BadLog;
 use crate::plugin::CallError;
@@ -29,7 +29,7 @@ pub enum RunError {
     /// The migration asks for what was not granted.
     #[error(
         "the migration `{migration}` wants {}, which was not granted",
-        wanted(missing)
+        in_words(missing)
     )]
     NotGranted {
         /// Its name.
@@ -166,9 +166,4 @@ impl RunError {
             why: "it was undone already".into(),
         }
     }
-}
-
-fn wanted(missing: &[Grant]) -> String {
-    let words: Vec<_> = missing.iter().map(Grant::in_words).collect();
-    words.join(" and ")
 }

@@ -1,14 +1,18 @@
 //! What a user lets a plugin do beyond working on its own table.
+//!
+//! It is let do it by name, whatever its bytes are, or by its bytes: then what was kept holds for these only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use migration_document::Manifest;
+use serde::Deserialize;
 use thiserror::Error;
 
 /// One thing that a plugin is let do.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Grant {
     /// Looking documents of a table up.
     Read(String),
@@ -37,6 +41,14 @@ impl FromStr for Grant {
     }
 }
 
+impl TryFrom<String> for Grant {
+    type Error = NoGrant;
+
+    fn try_from(text: String) -> Result<Self, NoGrant> {
+        text.parse()
+    }
+}
+
 impl fmt::Display for Grant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -57,6 +69,61 @@ impl Grant {
             Self::Secret(name) => format!("to see the secret `{name}`"),
         }
     }
+}
+
+/// What was kept of a user's consent to a migration: it is bound to the plugin's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// SHA-256 of the plugin, in hexadecimal.
+    pub sha256: String,
+    /// What it is let do.
+    pub allow: BTreeSet<Grant>,
+}
+
+/// What was kept, by the names of migrations.
+pub type KeptGrants = BTreeMap<String, Kept>;
+
+/// What a plugin is let do, and what it wants besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// What it is let do.
+    pub granted: BTreeSet<Grant>,
+    /// What it wants, and is not let do.
+    pub missing: Vec<Grant>,
+    /// What was kept for other bytes of the same migration, and does not hold for these.
+    pub of_other_bytes: Option<Kept>,
+}
+
+impl Consent {
+    /// What a plugin with this manifest and these bytes is let do: what it is given by name, and what was kept
+    /// for its bytes.
+    #[must_use]
+    pub fn of(
+        manifest: &Manifest,
+        sha256: &str,
+        given: &BTreeSet<Grant>,
+        kept: &KeptGrants,
+    ) -> Self {
+        let kept = kept.get(&manifest.name);
+        let is_same = |kept: &&Kept| kept.sha256.eq_ignore_ascii_case(sha256);
+        let mut granted = given.clone();
+        if let Some(kept) = kept.filter(is_same) {
+            granted.extend(kept.allow.iter().cloned());
+        }
+        Self {
+            missing: missing(manifest, &granted),
+            granted,
+            of_other_bytes: kept.filter(|kept| !is_same(kept)).cloned(),
+        }
+    }
+}
+
+/// Several grants in words.
+#[must_use]
+pub fn in_words(grants: &[Grant]) -> String {
+    let words: Vec<_> = grants.iter().map(Grant::in_words).collect();
+    words.join(" and ")
 }
 
 /// What a manifest asks for beyond its own table, each thing once.
@@ -112,6 +179,40 @@ mod tests {
         assert_eq!(
             missing(&manifest, &granted),
             [Grant::Read("sites".into()), Grant::Secret("K".into())]
+        );
+    }
+
+    #[test]
+    fn what_was_kept_holds_for_the_same_bytes_only() {
+        let manifest = Manifest {
+            name: "link".into(),
+            table: "users".into(),
+            reads: vec!["sites".into()],
+            secrets: vec!["K".into()],
+            ..Manifest::default()
+        };
+        let read = || Grant::Read("sites".into());
+        let secret = || Grant::Secret("K".into());
+        let kept = Kept {
+            sha256: "AB01".into(),
+            allow: BTreeSet::from([read()]),
+        };
+        let all = KeptGrants::from([("link".into(), kept.clone())]);
+        let given = BTreeSet::from([secret()]);
+
+        let same = Consent::of(&manifest, "ab01", &given, &all);
+        assert_eq!(same.granted, BTreeSet::from([read(), secret()]));
+        assert_eq!((same.missing, same.of_other_bytes), (vec![], None));
+
+        let other = Consent::of(&manifest, "ab02", &given, &all);
+        assert_eq!(other.granted, given);
+        assert_eq!(other.missing, [read()]);
+        assert_eq!(other.of_other_bytes, Some(kept));
+
+        let unknown = Consent::of(&manifest, "ab01", &given, &KeptGrants::new());
+        assert_eq!(
+            (unknown.missing, unknown.of_other_bytes),
+            (vec![read()], None)
         );
     }
 }
