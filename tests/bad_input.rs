@@ -730,7 +730,7 @@ fn what_was_not_granted_is_named_with_its_flag() {
     assert_snapshot!(refused(&lab, &["run", guest("secretive"), "--store", STORE, "--allow", "secret:api-key"]), @"
     ------- stderr -------
     error: the secret `api-key` was granted, but the environment variable HOST_SECRET_API_KEY that holds it is not set
-    hint: set HOST_SECRET_API_KEY in the environment of this command
+    hint: set HOST_SECRET_API_KEY in the environment of this command, or say where the secret is: --secret-file api-key=FILE, --secret-stdin api-key, or [secrets] in the settings file
     [exit status: 1]
     ");
 }

@@ -243,7 +243,7 @@ fn where_nothing_can_be_kept_it_holds_for_once() {
 }
 
 #[test]
-fn a_retry_and_a_revert_ask_too() {
+fn a_retry_asks_too() {
     let lab = Lab::with_things([("a", r#"{"do":"trap"}"#)]);
     assert_eq!(lab.run_scripted(&[]).status(), 3);
     lab.put("things", [("a", EDIT)]);

@@ -30,6 +30,7 @@ mod revert;
 mod runs;
 mod scaffold;
 mod scenarios;
+mod secrets;
 mod steering;
 mod stores;
 mod transfer;

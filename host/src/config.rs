@@ -16,8 +16,10 @@ use crate::plugin::LimitSettings;
 use crate::store::TableOverride;
 
 mod keep;
+mod secrets;
 
 pub use keep::{KeepError, keep, written};
+pub use secrets::{SecretError, SecretSource, SecretSources};
 
 /// The settings file that is read where no other is named, if it is there.
 pub const FILE: &str = "host.toml";
@@ -44,6 +46,14 @@ pub enum ConfigError {
         /// What is wrong, and at which line.
         source: Box<toml::de::Error>,
     },
+    /// A secret stands where only the way to it may stand. It is not shown.
+    #[error("{}: `{name}` in [secrets] does not say where the secret is", path.display())]
+    NoSource {
+        /// The file.
+        path: PathBuf,
+        /// The secret's name.
+        name: String,
+    },
 }
 
 /// What `host.toml` may say. Everything is optional.
@@ -60,6 +70,9 @@ pub enum ConfigError {
 /// [tables.users]
 /// key = "_id"
 /// document = "doc"
+///
+/// [secrets]
+/// API_KEY = { file = "/run/secrets/api-key" }
 /// "#).unwrap();
 /// assert_eq!(file.run.batch_size, Some(500));
 /// ```
@@ -85,6 +98,8 @@ pub struct File {
     pub tables: BTreeMap<String, TableOverride>,
     /// What plugins are let do beyond their own table, by the names of migrations and bound to their bytes.
     pub grants: KeptGrants,
+    /// Where secrets are, by name: `{ file = "PATH" }` or `{ env = "VARIABLE" }`.
+    pub secrets: SecretSources,
     /// The file itself, whether it is there or not.
     #[serde(skip)]
     pub path: PathBuf,
@@ -142,6 +157,12 @@ impl File {
             path: path.into(),
             source: Box::new(source),
         })?;
+        if let Some(name) = file.secrets.without_source() {
+            return Err(ConfigError::NoSource {
+                path: path.into(),
+                name: name.into(),
+            });
+        }
         Ok(Self {
             path: path.into(),
             ..file

@@ -20,7 +20,7 @@ const SHOWN_CHARACTERS: usize = 400;
 /// What a plugin is let do.
 #[derive(Debug, clap::Args)]
 pub(super) struct GrantArguments {
-    /// Lets the plugin read another table, write one, or see a secret, which HOST_SECRET_NAME holds
+    /// Lets the plugin read another table, write one, or see a secret
     #[arg(
         long,
         value_name = "read:TABLE|write:TABLE|secret:NAME",

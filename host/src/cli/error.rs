@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::config::{ConfigError, LogFormat};
+use crate::config::{ConfigError, LogFormat, SecretError};
 use crate::engine::RunError;
 use crate::plugin::{CallError, PluginError};
 use crate::store::StoreError;
@@ -128,9 +128,27 @@ impl From<io::Error> for CommandError {
 impl From<ConfigError> for CommandError {
     /// The file is the user's, and what is wrong in it is shown with its line.
     fn from(error: ConfigError) -> Self {
-        Self {
+        let made = Self {
             in_lines: true,
-            ..Self::new(error)
+            ..Self::new(&error)
+        };
+        match error {
+            ConfigError::NoSource { name, .. } => made.hint(format!(
+                "write {name} = {{ file = \"PATH\" }} or {name} = {{ env = \"VARIABLE\" }}; the secret itself does not belong there"
+            )),
+            ConfigError::Unreadable { .. } | ConfigError::Invalid { .. } => made,
+        }
+    }
+}
+
+impl From<SecretError> for CommandError {
+    fn from(error: SecretError) -> Self {
+        let made = Self::new(&error);
+        match error {
+            SecretError::Variable { name, variable, .. } => made.hint(format!(
+                "set {variable} in the environment of this command, or say where the secret is: --secret-file {name}=FILE, --secret-stdin {name}, or [secrets] in the settings file"
+            )),
+            SecretError::Unreadable { .. } | SecretError::Unusable { .. } => made,
         }
     }
 }
@@ -223,9 +241,7 @@ impl From<RunError> for CommandError {
             ),
             RunError::Contract { .. } => made,
             RunError::NotGranted { missing, .. } => made.hint(by_flags(&missing)),
-            RunError::NoSecret { variable, .. } => {
-                made.hint(format!("set {variable} in the environment of this command"))
-            }
+            RunError::NoSecret { .. } => made,
             RunError::Busy { .. } => made.hint(
                 "wait for it with --wait, look at it with `host show`, or end it with `host cancel`",
             ),

@@ -7,6 +7,7 @@ use super::cache::CacheArguments;
 use super::consent::GrantArguments;
 use super::pace::PaceArguments;
 use super::progress::Watcher;
+use super::secrets::SecretArguments;
 use super::show::{count, write_json};
 use super::summary::summary;
 use super::tables::Format;
@@ -17,9 +18,6 @@ use crate::ledger::{Run, RunState};
 use crate::plugin::{LimitSettings, Plugin, PluginError};
 use crate::store::Store;
 
-/// What the names of environment variables begin with that hold secrets.
-const SECRET_VARIABLE: &str = "HOST_SECRET_";
-
 /// Flags for a plugin that works on documents of a run that is in the ledger.
 #[derive(Debug, clap::Args)]
 pub(super) struct LedgerJobArguments {
@@ -29,6 +27,9 @@ pub(super) struct LedgerJobArguments {
 
     #[command(flatten)]
     pub grants: GrantArguments,
+
+    #[command(flatten)]
+    secrets: SecretArguments,
 
     /// Writes nothing, and shows what would become of the documents
     #[arg(long)]
@@ -61,13 +62,14 @@ impl LedgerJobArguments {
         let load = |path: &Path| self.cache.load(path, &self.limits, file);
         let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
         let granted = self.grants.granted(&plugin, file)?;
+        let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store,
             plugin: &plugin,
             task,
             granted,
-            secrets: &secret,
+            secrets: &secrets,
             dry_run: self.dry_run,
             wait: self.wait,
             pace: self.pace.pace(&file.run),
@@ -109,7 +111,7 @@ pub(super) fn carry_out(
     format: Format,
     explain: impl FnOnce(RunError) -> CommandError,
 ) -> Result<(Report, Ending), CommandError> {
-    let mut watcher = Watcher::new();
+    let mut watcher = Watcher::new(job.secrets);
     let report = engine::run(job, &mut watcher);
     let (changes, more_changes) = watcher.finish();
     let report = report.map_err(explain)?;
@@ -134,20 +136,4 @@ pub(super) fn carry_out(
         _ => Ending::Done,
     };
     Ok((report, ending))
-}
-
-/// The value of a granted secret: an environment variable holds it, for a command line is seen by others.
-pub(super) fn secret(name: &str) -> Result<String, RunError> {
-    let variable: String = SECRET_VARIABLE
-        .chars()
-        .chain(name.chars().map(|character| match character {
-            'a'..='z' => character.to_ascii_uppercase(),
-            'A'..='Z' | '0'..='9' => character,
-            _ => '_',
-        }))
-        .collect();
-    std::env::var(&variable).map_err(|_| RunError::NoSecret {
-        name: name.into(),
-        variable,
-    })
 }

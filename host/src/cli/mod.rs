@@ -28,6 +28,7 @@ mod retry;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
 mod show;
 mod show_run;
 mod steer;

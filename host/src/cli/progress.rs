@@ -11,6 +11,7 @@ use super::show::{count, counted, safe, short};
 use super::{logs, screen};
 use crate::config::LogFormat;
 use crate::engine::{Change, Observer, Progress};
+use crate::plugin::Secrets;
 
 /// How many documents a dry run shows.
 const SHOWN_CHANGES: usize = 5;
@@ -22,7 +23,9 @@ const SHOWN_CHARACTERS: usize = 120;
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shows a run.
-pub(super) struct Watcher {
+pub(super) struct Watcher<'s> {
+    /// What is not shown, not even where a document holds it.
+    secrets: &'s Secrets,
     /// None where there is no terminal, or what goes there is for machines.
     bar: Option<ProgressBar>,
     last_line: Instant,
@@ -30,10 +33,11 @@ pub(super) struct Watcher {
     more_changes: u64,
 }
 
-impl Watcher {
-    pub fn new() -> Self {
+impl<'s> Watcher<'s> {
+    pub fn new(secrets: &'s Secrets) -> Self {
         let drawn = io::stderr().is_terminal() && logs::format() == LogFormat::Text;
         Self {
+            secrets,
             bar: drawn.then(|| screen::show(ProgressBar::no_length())),
             last_line: Instant::now(),
             changes: Vec::new(),
@@ -50,7 +54,7 @@ impl Watcher {
     }
 }
 
-impl Observer for Watcher {
+impl Observer for Watcher<'_> {
     fn wants_count(&self) -> bool {
         self.bar.is_some()
     }
@@ -85,7 +89,7 @@ impl Observer for Watcher {
 
     fn would_change(&mut self, change: &Change<'_>) {
         if self.changes.len() < SHOWN_CHANGES {
-            self.changes.push(describe(change));
+            self.changes.push(Description(self.secrets).of(change));
         } else {
             self.more_changes += 1;
         }
@@ -123,54 +127,68 @@ pub(super) fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
     let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
-/// A change as lines of what was and what would be.
-fn describe(change: &Change<'_>) -> String {
-    let mut text = format!("{} {}", safe(change.table), safe(change.id));
-    match (change.before, change.after) {
-        (Some(before), Some(after)) => {
-            for edit in diff(before, after).unwrap_or_default() {
-                text.push_str(&edit_lines(before, &edit));
+/// Tells of changes as lines of what was and what would be, without these secrets.
+struct Description<'s>(&'s Secrets);
+
+impl Description<'_> {
+    fn of(&self, change: &Change<'_>) -> String {
+        let mut text = format!("{} {}", self.clean(change.table), self.clean(change.id));
+        match (change.before, change.after) {
+            (Some(before), Some(after)) => {
+                for edit in diff(before, after).unwrap_or_default() {
+                    text.push_str(&self.edit_lines(before, &edit));
+                }
             }
+            (None, Some(after)) => text.push_str(&format!(" (new)\n{}", self.added("", after))),
+            (Some(before), None) => {
+                text.push_str(&format!(" (deleted)\n{}", self.removed("", before)));
+            }
+            (None, None) => {}
         }
-        (None, Some(after)) => text.push_str(&format!(" (new)\n{}", added("", after))),
-        (Some(before), None) => text.push_str(&format!(" (deleted)\n{}", removed("", before))),
-        (None, None) => {}
+        text
     }
-    text
-}
 
-fn edit_lines(before: &str, edit: &Edit) -> String {
-    let (at, value) = match edit {
-        Edit::Set { at, value } => (at, Some(value.as_str())),
-        Edit::Remove { at } => (at, None),
-        // The difference of two bodies has none.
-        Edit::Rename { from, .. } => (from, None),
-    };
-    let mut text = String::new();
-    if let Ok(Some(old)) = json::get(before, at) {
-        text.push_str(&format!("\n{}", removed(at, old)));
+    fn edit_lines(&self, before: &str, edit: &Edit) -> String {
+        let (at, value) = match edit {
+            Edit::Set { at, value } => (at, Some(value.as_str())),
+            Edit::Remove { at } => (at, None),
+            // The difference of two bodies has none.
+            Edit::Rename { from, .. } => (from, None),
+        };
+        let mut text = String::new();
+        if let Ok(Some(old)) = json::get(before, at) {
+            text.push_str(&format!("\n{}", self.removed(at, old)));
+        }
+        if let Some(value) = value {
+            text.push_str(&format!("\n{}", self.added(at, value)));
+        }
+        text
     }
-    if let Some(value) = value {
-        text.push_str(&format!("\n{}", added(at, value)));
+
+    fn removed(&self, at: &str, value: &str) -> String {
+        console::style(self.line('-', at, value)).red().to_string()
     }
-    text
-}
 
-fn removed(at: &str, value: &str) -> String {
-    console::style(line('-', at, value)).red().to_string()
-}
+    fn added(&self, at: &str, value: &str) -> String {
+        console::style(self.line('+', at, value))
+            .green()
+            .to_string()
+    }
 
-fn added(at: &str, value: &str) -> String {
-    console::style(line('+', at, value)).green().to_string()
-}
+    fn line(&self, sign: char, at: &str, value: &str) -> String {
+        let space = if at.is_empty() { "" } else { " " };
+        // It is cut only when no half of a secret can be left.
+        let value = self.0.clean(value.into());
+        format!(
+            "  {sign} {}{space}{}",
+            self.clean(at),
+            safe(&short(&value, SHOWN_CHARACTERS))
+        )
+    }
 
-fn line(sign: char, at: &str, value: &str) -> String {
-    let space = if at.is_empty() { "" } else { " " };
-    format!(
-        "  {sign} {}{space}{}",
-        safe(at),
-        safe(&short(value, SHOWN_CHARACTERS))
-    )
+    fn clean(&self, text: &str) -> String {
+        safe(&self.0.clean(text.into())).into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -187,8 +205,27 @@ mod tests {
             after: Some(r#"{"title": "b", "n": 1, "new": [1]}"#),
         };
         assert_eq!(
-            describe(&change),
+            Description(&Secrets::default()).of(&change),
             "users u1\n  - /old null\n  - /title \"a\"\n  + /title \"b\"\n  + /new [1]"
+        );
+    }
+
+    #[test]
+    fn a_change_shows_no_secret_and_no_half_of_one() {
+        console::set_colors_enabled(false);
+        let mut secrets = Secrets::default();
+        secrets.insert("K".into(), "correct \"horse\"".to_owned().into());
+        let room = "x".repeat(SHOWN_CHARACTERS - 10);
+        let after = format!(r#"{{"k":"{room}correct \"horse\""}}"#);
+        let change = Change {
+            table: "users",
+            id: "correct \"horse\"",
+            before: Some("{}"),
+            after: Some(&after),
+        };
+        assert_eq!(
+            Description(&secrets).of(&change),
+            format!("users [secret K]\n  + /k \"{room}[secret K…")
         );
     }
 }

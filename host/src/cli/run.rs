@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::cache::CacheArguments;
 use super::consent::GrantArguments;
-use super::job::{carry_out, secret};
+use super::job::carry_out;
 use super::logs;
 use super::pace::{PaceArguments, PartArguments};
+use super::secrets::SecretArguments;
 use super::tables::Format;
 use super::undo::in_words;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
@@ -49,6 +50,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     grants: GrantArguments,
+
+    #[command(flatten)]
+    secrets: SecretArguments,
 
     /// Goes over the whole table and writes nothing
     #[arg(long)]
@@ -111,6 +115,7 @@ impl Arguments {
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let store = self.store.open(file, Missing::Refuse)?;
         let granted = self.grants.granted(&plugin, file)?;
+        let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store: store.as_ref(),
@@ -121,7 +126,7 @@ impl Arguments {
                 restart: self.restart,
             }),
             granted,
-            secrets: &secret,
+            secrets: &secrets,
             dry_run: self.dry_run,
             wait: self.wait,
             pace: Pace {

@@ -38,14 +38,10 @@ pub enum RunError {
         missing: Vec<Grant>,
     },
     /// A granted secret has no value.
-    #[error(
-        "the secret `{name}` was granted, but the environment variable {variable} that holds it is not set"
-    )]
+    #[error("the secret `{name}` was granted, and has no value")]
     NoSecret {
         /// Its name.
         name: String,
-        /// Where its value is looked for.
-        variable: String,
     },
     /// Another process works on the table.
     #[error(

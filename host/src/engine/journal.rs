@@ -13,7 +13,7 @@ use super::report::Report;
 use super::{Job, RunError, Task};
 use crate::ledger::{DocumentFailure, Run};
 use crate::plugin::limits::limit;
-use crate::plugin::{Level, Limit};
+use crate::plugin::{Clean, Level, Limit};
 use crate::store::Advice;
 
 /// The target of the plugin's own lines.
@@ -33,7 +33,7 @@ const SUMMARY: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub level: Level,
-    pub message: String,
+    pub message: Clean,
     pub document: Option<String>,
 }
 

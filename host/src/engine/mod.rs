@@ -55,7 +55,7 @@ pub use report::Report;
 pub use sample::Sample;
 
 use crate::ledger::RunId;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, Secrets};
 use crate::store::Store;
 
 /// How often a batch that lost a race is taken back and tried again before it is settled under the lock.
@@ -77,8 +77,8 @@ pub struct Job<'a> {
     pub task: Task,
     /// What the plugin is let do beyond its own table.
     pub granted: BTreeSet<Grant>,
-    /// Values of secrets, by name. Only what is granted reaches the plugin.
-    pub secrets: &'a dyn Fn(&str) -> Result<String, RunError>,
+    /// The secrets that there are. Only what is granted reaches the plugin.
+    pub secrets: &'a Secrets,
     /// Changes nothing, the ledger included, and tells what would happen.
     pub dry_run: bool,
     /// Waits for another process that works on the table, instead of refusing.

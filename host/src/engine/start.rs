@@ -61,10 +61,10 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     let one_by_one = readable
         .values()
         .any(|read| writable.values().any(|written| written.name == read.name));
-    let mut secrets = BTreeMap::new();
-    for name in &manifest.secrets {
-        secrets.insert(name.clone(), (job.secrets)(name)?);
-    }
+    let secrets = job
+        .secrets
+        .only(&manifest.secrets)
+        .map_err(|name| RunError::NoSecret { name: name.into() })?;
     let reader: SharedReader = Arc::new(Mutex::new(job.store.reader()?));
     let mut writer = if job.dry_run {
         None

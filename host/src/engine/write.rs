@@ -395,6 +395,7 @@ impl Runner<'_> {
         failures: &mut Vec<DocumentFailure>,
     ) -> Result<Applied, RunError> {
         let scope = &self.started.scope;
+        let secrets = &self.started.world.fixed.secrets;
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
         let mut passed = Trail::default();
         let mut applied = Applied::default();
@@ -427,7 +428,7 @@ impl Runner<'_> {
                     failures.push(DocumentFailure {
                         table: scope.table.name.clone(),
                         id: id.to_owned(),
-                        failure,
+                        failure: secrets.clean_failure(failure),
                     });
                 }
             }

@@ -1,11 +1,12 @@
 //! What a guest returned becomes the host's only through here, whatever version of the interface it came by:
-//! a document whose outcome is over a limit fails alone.
+//! a document whose outcome is over a limit fails alone, and what is said of it holds no secret.
 
 use migration_document::{
     Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test,
 };
 
 use super::limits::{Limit, Limits, Size, limit};
+use super::secrets::{Clean, Secrets};
 
 /// What was over a limit, and the limit.
 pub(super) struct Excess {
@@ -21,11 +22,19 @@ impl std::fmt::Display for Excess {
 
 type Checked = Result<(), Excess>;
 
-/// An outcome within its limits; the document's failure where it is not.
-pub(super) fn outcome(mut outcome: Outcome, limits: &Limits) -> Outcome {
-    if let Outcome::Fail(failure) = &mut outcome {
-        cut(&mut failure.message, limits);
-    }
+/// An outcome within its limits, and with no secret in what it says; the document's failure where it is over a
+/// limit. What it would have written is data, and stays as it is.
+pub(super) fn outcome(outcome: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
+    let clean = |text| secrets.clean(text);
+    let outcome = match outcome {
+        Outcome::Skip(reason) => Outcome::Skip(clean(reason).into_string()),
+        Outcome::Fail(Failure { code, message, at }) => Outcome::Fail(Failure {
+            code: clean(code).into_string(),
+            message: cut(clean(message), limits),
+            at: at.map(|at| clean(at).into_string()),
+        }),
+        data => data,
+    };
     match Check::new(limits).outcome(&outcome) {
         Ok(()) => outcome,
         Err(excess) => Outcome::Fail(Failure {
@@ -72,12 +81,11 @@ pub(super) fn manifest(manifest: &Manifest, limits: &Limits) -> Checked {
 }
 
 /// Cuts a message to its limit, and says so.
-fn cut(message: &mut String, limits: &Limits) {
-    if message.len() > limits.message_bytes.0 {
-        message.truncate(message.floor_char_boundary(limits.message_bytes.0));
-        // What was cut off would otherwise stay in memory.
-        message.shrink_to_fit();
-        message.push_str(&format!("… (cut: {})", limit!(limits.message_bytes)));
+fn cut(mut message: Clean, limits: &Limits) -> String {
+    if message.cut(limits.message_bytes.0) {
+        format!("{message}… (cut: {})", limit!(limits.message_bytes))
+    } else {
+        message.into_string()
     }
 }
 
@@ -300,7 +308,7 @@ mod tests {
             message_bytes: Size(5),
             ..Limits::default()
         };
-        match outcome(given.clone(), &limits) {
+        match outcome(given.clone(), &limits, &Secrets::default()) {
             Outcome::Fail(failure) if failure.code == "limit" => {
                 let (_, name) = failure.message.split_once("the limit `").unwrap();
                 name.split_once('`').unwrap().0.to_owned()
@@ -389,7 +397,8 @@ mod tests {
             message: "aé€".into(),
             at: None,
         };
-        let Outcome::Fail(failure) = outcome(Outcome::Fail(failure), &limits) else {
+        let failure = outcome(Outcome::Fail(failure), &limits, &Secrets::default());
+        let Outcome::Fail(failure) = failure else {
             panic!("it did not fail");
         };
         assert_eq!(failure.code, "mine");
@@ -397,6 +406,34 @@ mod tests {
             failure.message,
             "aé… (cut: the limit `message-bytes` is 3 bytes; --message-bytes raises it)"
         );
+    }
+
+    #[test]
+    fn a_secret_is_wiped_before_its_message_is_cut_and_stays_in_data() {
+        let mut secrets = Secrets::default();
+        secrets.insert("K".into(), "correct horse".to_owned().into());
+        let limits = Limits {
+            message_bytes: Size(9),
+            ..Limits::default()
+        };
+        let checked = |given| outcome(given, &limits, &secrets);
+        let failure = |text: &str| Failure {
+            code: text.into(),
+            message: text.into(),
+            at: Some(text.into()),
+        };
+        let Outcome::Fail(failed) = checked(Outcome::Fail(failure("the correct horse"))) else {
+            panic!("it did not fail");
+        };
+        assert_eq!(failed.code, "the [secret K]");
+        assert!(failed.message.starts_with("the [secr… (cut"), "{failed:?}");
+        assert_eq!(failed.at.as_deref(), Some("the [secret K]"));
+        assert_eq!(
+            checked(Outcome::Skip("correct horse".into())),
+            Outcome::Skip("[secret K]".into())
+        );
+        let data = Outcome::Edit(vec![set("/k", "\"correct horse\"")]);
+        assert_eq!(checked(data.clone()), data);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::limits::Limit;
+use super::secrets::Clean;
 
 /// Why a plugin cannot be run at all.
 #[derive(Debug, Error)]
@@ -117,7 +118,7 @@ fn exports(found: &[String]) -> String {
 pub enum CallError {
     /// The plugin stopped in the middle. One of the documents of the call is to blame.
     #[error("the plugin trapped: {0}")]
-    Trap(String),
+    Trap(Clean),
     /// The plugin used more than it may. One of the documents of the call is to blame.
     #[error("the plugin used more than it may: {0}")]
     Limit(Limit),

@@ -7,6 +7,7 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use super::limits::{Limit, Limits, limit};
+use super::secrets::Clean;
 
 /// How bad it is, for the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +28,7 @@ pub struct LogLine {
     /// How bad it is.
     pub level: Level,
     /// What it says. Not trusted: it may hold control characters.
-    pub message: String,
+    pub message: Clean,
     /// The place in its batch of the document that it is about; None where it is about no document.
     pub document: Option<usize>,
 }
@@ -48,12 +49,7 @@ impl Log {
         if self.lines.len() >= limits.log_lines.0 {
             return Err(limit!(limits.log_lines));
         }
-        if line.message.len() > limits.log_line_bytes.0 {
-            let end = line.message.floor_char_boundary(limits.log_line_bytes.0);
-            line.message.truncate(end);
-            // What was cut off would otherwise stay in memory: ten thousand lines of megabytes.
-            line.message.shrink_to_fit();
-        }
+        line.message.cut(limits.log_line_bytes.0);
         self.lines.push(line);
         Ok(())
     }
@@ -132,7 +128,7 @@ mod tests {
     use super::super::limits::{Count, Size};
     use super::*;
 
-    fn log(lines: &[(&str, Option<usize>)]) -> Log {
+    fn log(lines: &[(&'static str, Option<usize>)]) -> Log {
         let mut log = Log::default();
         for (message, document) in lines {
             let line = LogLine {
@@ -145,7 +141,7 @@ mod tests {
         log
     }
 
-    fn said(log: Log) -> Vec<(String, Option<usize>)> {
+    fn said(log: Log) -> Vec<(Clean, Option<usize>)> {
         log.lines
             .into_iter()
             .map(|line| (line.message, line.document))
@@ -186,11 +182,11 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         // Those about none, and about a document that nobody asked for, are passed over.
-        assert_eq!(about(1), ["b"]);
-        assert_eq!(about(2), ["c2", "c1"]);
+        assert_eq!(about(1), [Clean::from("b")]);
+        assert_eq!(about(2), [Clean::from("c2"), "c1".into()]);
         assert!(about(3).is_empty());
         let mut lines = log(&[("a", Some(0)), ("none", None)]).by_document();
-        assert_eq!(lines.next_about_none().unwrap().message, "none");
+        assert_eq!(&*lines.next_about_none().unwrap().message, "none");
         assert!(lines.next_about_none().is_none());
     }
 
@@ -208,7 +204,7 @@ mod tests {
         };
         let mut log = Log::default();
         log.push(line.clone(), &limits).unwrap();
-        assert_eq!(log.last().unwrap().message, "aé");
+        assert_eq!(&*log.last().unwrap().message, "aé");
         let full = log.push(line, &limits).unwrap_err();
         assert_eq!(full.name, "log-lines");
         log.drop_one();

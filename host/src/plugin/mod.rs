@@ -16,6 +16,7 @@ pub mod error;
 mod guest;
 pub mod limits;
 pub mod log;
+pub mod secrets;
 mod v0_1;
 mod wasi;
 pub mod world;
@@ -24,6 +25,7 @@ pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
 pub use limits::{Limit, LimitSettings, Limits};
 pub use log::{Level, Log, LogLine};
+pub use secrets::{Clean, Secrets};
 pub use world::{Asked, Fixed, SharedReader, World};
 
 use crate::store::Document;

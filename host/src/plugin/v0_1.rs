@@ -11,6 +11,7 @@ use super::error::CallError;
 use super::guest::Guest;
 use super::limits::{Limit, Limits, Size, limit};
 use super::log::{Level, Log, LogLine};
+use super::secrets::Secrets;
 use super::wasi;
 use super::world::{Asked, LookupError, World};
 use super::{Answer, INTERFACE, TICK};
@@ -145,11 +146,12 @@ impl Linked {
                 found: called.value.len(),
             });
         }
+        let secrets = &world.fixed.secrets;
         Ok(Answer {
             outcomes: called
                 .value
                 .into_iter()
-                .map(|returned| checked::outcome(outcome(returned), limits))
+                .map(|returned| checked::outcome(outcome(returned), limits, secrets))
                 .collect(),
             log: called.log,
             asked: called.asked,
@@ -219,7 +221,8 @@ fn with_stack<T: Send>(
             .stack_size(stack.0.saturating_add(OWN))
             .spawn_scoped(scope, call)
             .map_err(|error| {
-                CallError::Trap(format!("there is no room for a stack of {stack}: {error}"))
+                let why = format!("there is no room for a stack of {stack}: {error}");
+                CallError::Trap(Secrets::default().clean(why))
             })?
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -274,11 +277,12 @@ fn call_error(error: &wasmtime::Error, guest: Guest, time: Limit) -> CallError {
         .log
         .last()
         .filter(|line| line.level == Level::Error)
-        .map(|line| line.message.as_str());
-    CallError::Trap(match said {
+        .map(|line| &line.message);
+    let why = match said {
         Some(said) => format!("{said} ({cause})"),
         None => cause,
-    })
+    };
+    CallError::Trap(guest.world.fixed.secrets.clean(why))
 }
 
 impl types::Host for Guest {}
@@ -362,7 +366,7 @@ impl context::Host for Guest {
     }
 
     fn secret(&mut self, name: String) -> Option<String> {
-        self.world.fixed.secrets.get(&name).cloned()
+        self.world.fixed.secrets.get(&name).map(str::to_owned)
     }
 
     fn new_id(&mut self, table: String, seed: String) -> String {
@@ -386,7 +390,7 @@ impl log::Host for Guest {
                 log::Level::Warn => Level::Warn,
                 log::Level::Error => Level::Error,
             },
-            message,
+            message: self.world.fixed.secrets.clean(message),
             document: document
                 .and_then(|place| usize::try_from(place).ok())
                 .filter(|place| *place < self.documents),

@@ -8,6 +8,7 @@ use std::time::Instant;
 use migration_document::{Condition, Filter, Test, id};
 
 use super::limits::{Limit, Limits, limit};
+use super::secrets::Secrets;
 use crate::store::{Document, Kind, Reader, Table};
 
 /// A reader that the engine and the sandbox use in turns.
@@ -23,7 +24,7 @@ pub struct Fixed {
     /// Parameters: names and JSON texts.
     pub parameters: BTreeMap<String, String>,
     /// The secrets that were granted.
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: Secrets,
     /// The tables that documents may be looked up in, by the names that the manifest uses.
     pub readable: BTreeMap<String, Arc<Table>>,
     /// The tables whose keys are known: those that may be read or written.
