@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use host::store::sqlite::SqliteStore;
-use host::store::{Budget, Range, Reader, Store as _, Table};
+use host::store::{Budget, Range, Reach, Reader, Store as _, Table};
 use migration_document::{Condition, Filter, Test};
 use proptest::prelude::*;
 
@@ -98,7 +98,7 @@ fn pages(reader: &mut dyn Reader, table: &Table, filter: &Filter) -> Vec<(String
 
 fn found(reader: &mut dyn Reader, table: &Table, filter: &Filter) -> Vec<(String, String)> {
     reader.begin().unwrap();
-    let documents = reader.find(table, filter, 1_000).unwrap();
+    let documents = reader.find(table, filter, 1_000, Reach::ANY).unwrap();
     reader.end().unwrap();
     let mut found: Vec<_> = documents
         .into_iter()

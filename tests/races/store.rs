@@ -12,7 +12,7 @@ use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId}
 use host::store::shelf::ShelfEntry;
 use host::store::sqlite::SqliteStore;
 use host::store::{
-    Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reader,
+    Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reach, Reader,
     Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
 use migration_document::{Failure, Filter};
@@ -152,8 +152,8 @@ impl Reader for DisturbedReader {
         fn page(table: &Table, filter: &Filter, range: Range<'_>, budget: Budget) -> Result<Page>;
         fn end_of(table: &Table) -> Result<Option<host::ledger::Checkpoint>>;
         fn place_of(table: &Table, id: &str) -> Result<Option<Place>>;
-        fn get(table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>>;
-        fn find(table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>>;
+        fn get(table: &Table, ids: &[String], reach: Reach) -> Result<Vec<Option<Document>>>;
+        fn find(table: &Table, filter: &Filter, limit: usize, reach: Reach) -> Result<Vec<Document>>;
         fn count(table: &Table, range: Range<'_>) -> Result<u64>;
         fn check_update(table: &Table, document: &Document, body: &str) -> Result<(), WriteError>;
         fn check_insert(table: &Table, id: &str, body: &str) -> Result<(), WriteError>;

@@ -193,6 +193,7 @@ impl From<StoreError> for CommandError {
             StoreError::Unusable { .. }
             | StoreError::TableExists(_)
             | StoreError::Unreadable { .. }
+            | StoreError::Beyond(_)
             | StoreError::Backend { .. } => made,
         }
     }

@@ -10,7 +10,7 @@ use super::source::{Batch, Lap, Read, transformed};
 use crate::ledger::DocumentFailure;
 use crate::plugin::world::lock;
 use crate::plugin::{SharedReader, World};
-use crate::store::{Page, StoreError, Table, Writer};
+use crate::store::{Page, Reach, StoreError, Table, Writer};
 
 use migration_document::Filter;
 
@@ -56,7 +56,7 @@ pub(super) fn read(
             break;
         }
         taken += 1;
-        match reader.get(lap.table, std::slice::from_ref(id)) {
+        match reader.get(lap.table, std::slice::from_ref(id), Reach::ANY) {
             Ok(found) => match found.into_iter().next().flatten() {
                 None => left.push(Left {
                     id: id.clone(),

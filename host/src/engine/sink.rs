@@ -8,7 +8,7 @@ use crate::ledger::undo::{Log, Taken, hash};
 use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
 use crate::store::{
-    Again, Document, Format, Kind, Place, Result, StoreError, Table, WriteError, Writer,
+    Again, Document, Format, Kind, Place, Reach, Result, StoreError, Table, WriteError, Writer,
 };
 
 /// What changes are made against. A dry run and a real one take the same road up to here.
@@ -215,7 +215,7 @@ impl Sink for Dry<'_> {
         if let Some(document) = self.changed.get(&(table.name.clone(), id.to_owned())) {
             return Ok(document.clone());
         }
-        let found = lock(self.reader).get(table, &[id.to_owned()]);
+        let found = lock(self.reader).get(table, &[id.to_owned()], Reach::ANY);
         readable(found.map(|found| found.into_iter().next().flatten()))
     }
 

@@ -9,7 +9,7 @@ use migration_document::{Condition, Filter, Test, id};
 
 use super::limits::{Limit, Limits, limit};
 use super::secrets::Secrets;
-use crate::store::{Document, Kind, Reader, Table};
+use crate::store::{Document, Excess, Kind, Reach, Reader, StoreError, Table};
 
 /// A reader that the engine and the sandbox use in turns.
 pub type SharedReader = Arc<Mutex<Box<dyn Reader>>>;
@@ -147,12 +147,11 @@ impl Lookups {
         // Before the store is asked, so that asking for a million ids costs nothing.
         self.ask(ids.len(), ids.iter().map(String::len).sum())?;
         let found = lock(reader)
-            .get(known, ids)
-            .map_err(|error| LookupError::Store(error.to_string()))?;
+            .get(known, ids, self.reach())
+            .map_err(|error| self.failed(&error))?;
         for document in found.iter().flatten() {
             self.spend(document)?;
         }
-        self.in_time()?;
         self.asked.push(Asked {
             table: table.into(),
             question: Question::Get(ids.to_vec()),
@@ -181,12 +180,16 @@ impl Lookups {
                 .null_is_missing(known.kind == Kind::Row);
             // One more than may be had tells that there is too much.
             let documents = lock(reader)
-                .find(known, &filter, limit.min(self.documents_left + 1))
-                .map_err(|error| LookupError::Store(error.to_string()))?;
+                .find(
+                    known,
+                    &filter,
+                    limit.min(self.documents_left + 1),
+                    self.reach(),
+                )
+                .map_err(|error| self.failed(&error))?;
             for document in &documents {
                 self.spend(document)?;
             }
-            self.in_time()?;
             self.asked.push(Asked {
                 table: table.into(),
                 question: Question::Find(query.clone(), limit),
@@ -222,11 +225,23 @@ impl Lookups {
         Ok(())
     }
 
-    fn in_time(&self) -> Result<(), LookupError> {
-        if Instant::now() > self.until.0 {
-            return Err(LookupError::Time(self.until.1.clone()));
+    /// How far the next lookup may go.
+    fn reach(&self) -> Reach {
+        Reach {
+            until: Some(self.until.0),
+            bytes: self.bytes_left,
         }
-        Ok(())
+    }
+
+    /// What a failure of the store means.
+    fn failed(&self, error: &StoreError) -> LookupError {
+        match error {
+            StoreError::Beyond(Excess::Time) => LookupError::Time(self.until.1.clone()),
+            StoreError::Beyond(Excess::Bytes) => {
+                LookupError::Limit(limit!(self.limits.lookup_bytes))
+            }
+            _ => LookupError::Store(error.to_string()),
+        }
     }
 }
 
@@ -267,4 +282,41 @@ fn granted<'w>(world: &'w World, name: &str) -> Result<(&'w Table, &'w SharedRea
 /// Locks a reader. A thread that panicked while it read left nothing half-done: readers change nothing.
 pub fn lock(reader: &SharedReader) -> std::sync::MutexGuard<'_, Box<dyn Reader>> {
     reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Store as _;
+    use crate::store::sqlite::SqliteStore;
+
+    /// Were the store asked, how long that takes could tell whether the table is there.
+    #[test]
+    fn a_table_that_was_not_granted_is_refused_without_asking_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let store = SqliteStore::open_or_create(&path, Duration::ZERO, BTreeMap::new()).unwrap();
+        let reader: SharedReader = Arc::new(Mutex::new(store.reader().unwrap()));
+        let world = World {
+            reader: Some(Arc::clone(&reader)),
+            ..World::default()
+        };
+        let (sender, answers) = mpsc::channel();
+        // Whoever wants the reader would wait for this.
+        let held = lock(&reader);
+        thread::spawn(move || {
+            let mut lookups = Lookups::new(&Limits::default(), 1);
+            let got = lookups.get(&world, "there", &["id".into()]).unwrap_err();
+            let found = lookups.find(&world, "there", &[vec![]], 1).unwrap_err();
+            sender.send([got, found]).unwrap();
+        });
+        let refused = answers.recv_timeout(Duration::from_secs(60)).unwrap();
+        drop(held);
+        let expected = LookupError::NotGranted("there".into());
+        assert_eq!(refused, [expected.clone(), expected]);
+    }
 }

@@ -93,6 +93,9 @@ pub enum StoreError {
         /// Why not.
         failure: Failure,
     },
+    /// A lookup would go beyond its reach.
+    #[error("the lookup {0} than it may")]
+    Beyond(Excess),
     /// Anything else.
     #[error("{doing} failed: {source}")]
     Backend {
@@ -101,6 +104,17 @@ pub enum StoreError {
         /// What the database says.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// What a lookup would have too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+pub enum Excess {
+    /// Its time is up.
+    #[error("takes longer")]
+    Time,
+    /// The documents have more bytes.
+    #[error("finds more bytes")]
+    Bytes,
 }
 
 /// Why a document was not written.

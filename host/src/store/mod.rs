@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migration_document::{Failure, Filter};
 
@@ -18,7 +18,7 @@ pub mod sqlite;
 pub mod table;
 
 pub use address::Address;
-pub use error::{StoreError, WriteError};
+pub use error::{Excess, StoreError, WriteError};
 pub use place::{Key, Place};
 pub use shelf::{Shelf, ShelfWriter};
 pub use table::{Column, Kind, Table, TableOverride, TableSummary};
@@ -92,6 +92,39 @@ pub struct Page {
     pub looked_at: u64,
     /// Nothing is left behind this page.
     pub end: bool,
+}
+
+/// How far a lookup may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// When it must be over, wherever it is then.
+    pub until: Option<Instant>,
+    /// How many bytes the ids and bodies may have that it finds.
+    pub bytes: usize,
+}
+
+impl Reach {
+    /// As far as it takes.
+    pub const ANY: Self = Self {
+        until: None,
+        bytes: usize::MAX,
+    };
+
+    /// Whether there is time left.
+    pub(crate) fn in_time(&self) -> Result<()> {
+        match self.until {
+            Some(until) if Instant::now() > until => Err(StoreError::Beyond(Excess::Time)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Accounts for a document that was found.
+    pub(crate) fn take(&mut self, document: &Document) -> Result<()> {
+        let bytes = document.id.len() + document.body.len();
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.ok_or(StoreError::Beyond(Excess::Bytes))?;
+        Ok(())
+    }
 }
 
 /// Which part of a table to read.
@@ -227,19 +260,26 @@ pub trait Reader: Shelf + Send {
     /// The documents with these keys, in order; None for a key that does not exist.
     ///
     /// # Errors
-    /// If the store cannot be read, or one of the documents cannot.
-    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>>;
+    /// If the store cannot be read, or one of the documents cannot; if it would go beyond its reach.
+    fn get(&mut self, table: &Table, ids: &[String], reach: Reach)
+    -> Result<Vec<Option<Document>>>;
 
     /// The first documents, by key, that meet the filter.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>>;
+    /// If the store cannot be read, or it would go beyond its reach.
+    fn find(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        limit: usize,
+        reach: Reach,
+    ) -> Result<Vec<Document>>;
 
     /// How many documents a range has, whether they meet a filter or not.
     ///
     /// # Errors
-    /// If the store cannot be read, or the count was interrupted.
+    /// If the store cannot be read.
     fn count(&mut self, table: &Table, range: Range<'_>) -> Result<u64>;
 
     /// Whether a document of this table could get this body, as far as that can be told without writing.

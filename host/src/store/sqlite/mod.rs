@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub mod backup;
 mod codec;
+mod deadline;
 mod layout;
 mod ledger;
 mod query;
@@ -195,7 +196,7 @@ impl Store for SqliteStore {
         Ok(Box::new(reader::SqliteReader::new(
             connection,
             Arc::clone(&self.layouts),
-        )))
+        )?))
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>> {

@@ -7,31 +7,37 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::codec::{self, Decoded, Generated};
+use super::deadline::Deadline;
 use super::layout::Layout;
 use super::query::{self, Conditions, Planner, Purpose};
 use super::sql::sqlite_error;
 use super::{Layouts, known_layout};
 use crate::ledger::Checkpoint;
 use crate::store::{
-    Advice, Budget, Document, Kind, Page, Place, Range, Reader, Result, StoreError, Table,
+    Advice, Budget, Document, Kind, Page, Place, Range, Reach, Reader, Result, StoreError, Table,
     WriteError,
 };
 
 pub(super) struct SqliteReader {
     pub(super) connection: Connection,
+    /// Of the lookup in hand.
+    deadline: Deadline,
     layouts: Layouts,
     planner: Planner,
     advice: Vec<Advice>,
 }
 
 impl SqliteReader {
-    pub fn new(connection: Connection, layouts: Layouts) -> Self {
-        Self {
+    pub fn new(mut connection: Connection, layouts: Layouts) -> Result<Self> {
+        let deadline = Deadline::of(&mut connection)
+            .map_err(|error| sqlite_error("opening the database", error))?;
+        Ok(Self {
             connection,
+            deadline,
             layouts,
             planner: Planner::default(),
             advice: Vec::new(),
-        }
+        })
     }
 
     fn layout(&self, table: &Table) -> Result<Arc<Layout>> {
@@ -257,14 +263,32 @@ impl Reader for SqliteReader {
         }
     }
 
-    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>> {
+    fn get(
+        &mut self,
+        table: &Table,
+        ids: &[String],
+        reach: Reach,
+    ) -> Result<Vec<Option<Document>>> {
         let layout = self.layout(table)?;
+        let _deadline = self.deadline.set(reach.until);
+        let mut left = reach;
         ids.iter()
-            .map(|id| by_id(&self.connection, &layout, id))
+            .map(|id| {
+                let found = by_id(&self.connection, &layout, id)?;
+                left.in_time()?;
+                found.iter().try_for_each(|found| left.take(found))?;
+                Ok(found)
+            })
             .collect()
     }
 
-    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>> {
+    fn find(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        limit: usize,
+        reach: Reach,
+    ) -> Result<Vec<Document>> {
         let layout = self.layout(table)?;
         let unbounded = Conditions::default();
         let planned =
@@ -285,9 +309,11 @@ impl Reader for SqliteReader {
         let sql = query::select(&layout, &[&planned.conditions], &layout.key_columns());
         let mut found = Vec::new();
         let mut unreadable = None;
+        let mut left = reach;
         if limit == 0 {
             return Ok(found);
         }
+        let _deadline = self.deadline.set(reach.until);
         each(
             &self.connection,
             &layout,
@@ -295,8 +321,12 @@ impl Reader for SqliteReader {
             &planned.conditions.values,
             filter,
             |row| {
+                left.in_time()?;
                 match row {
-                    Decoded::Document(document) => found.push(document),
+                    Decoded::Document(document) => {
+                        left.take(&document)?;
+                        found.push(document);
+                    }
                     // Whether it meets the conditions cannot be told, so no answer would be right.
                     Decoded::Unreadable(row) => unreadable = Some(row),
                     Decoded::Other => {}

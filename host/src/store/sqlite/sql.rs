@@ -3,7 +3,7 @@
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
-use crate::store::{StoreError, WriteError};
+use crate::store::{Excess, StoreError, WriteError};
 
 /// A name as SQL writes it, whatever it contains.
 pub(super) fn quote(name: &str) -> String {
@@ -46,6 +46,8 @@ pub(super) fn sqlite_error(doing: &str, error: rusqlite::Error) -> StoreError {
             detail: error.to_string(),
         },
         Some(ErrorCode::DiskFull) => StoreError::Full,
+        // Only a lookup's deadline interrupts.
+        Some(ErrorCode::OperationInterrupted) => StoreError::Beyond(Excess::Time),
         // The memory that processes share in WAL mode is a file, too, and could not grow.
         _ if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) => {
             StoreError::Full
