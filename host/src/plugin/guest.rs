@@ -70,7 +70,7 @@ pub(super) struct MemoryAccount {
 }
 
 /// What an element of a table takes in the host, in bytes.
-const TABLE_ELEMENT: usize = std::mem::size_of::<usize>();
+pub(super) const TABLE_ELEMENT: usize = std::mem::size_of::<usize>();
 
 impl MemoryAccount {
     fn grow(&mut self, current: usize, desired: usize) -> bool {

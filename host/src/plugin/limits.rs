@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 /// A limit in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "ByteSize")]
 pub struct Size(pub usize);
 

@@ -29,6 +29,7 @@ pub use secrets::{Clean, Secrets};
 pub use world::{Asked, Fixed, SharedReader, World};
 
 use crate::store::Document;
+use guest::TABLE_ELEMENT;
 use limits::{Size, limit};
 
 /// The versions of the interface that this host speaks, for people.
@@ -69,10 +70,10 @@ impl Plugin {
     /// If the file is no plugin for this host, or its manifest cannot be used.
     pub fn load(path: &Path, limits: &Limits, cache: Option<&Cache>) -> Result<Self, PluginError> {
         let bytes = read(path, limits)?;
-        let engine = &engine(limits.stack)?;
+        let engine = &engine(limits)?;
         let identity = compile::identity(&bytes);
         let component = compile::component(engine, &bytes, &identity, cache)
-            .map_err(|error| unusable(path, &error))?;
+            .map_err(|error| unusable(path, limits, &error))?;
         let interface = version(path, engine, &component)?;
         let imports = imports(path, engine, &component)?;
         let linked =
@@ -164,11 +165,9 @@ pub struct Answer {
 ///
 /// The pool reserves addresses, not memory. It has to be told how large an instance may be; what an instance
 /// may really use is bounded by [`Limits`].
-fn pool() -> PoolingAllocationConfig {
+fn pool(memory: Size) -> PoolingAllocationConfig {
     /// How much of an instance's memory stays mapped, in bytes. A batch of the usual size needs less.
     const RESIDENT: usize = 8 << 20;
-    /// Elements of a table. Languages with an interpreter need tens of thousands.
-    const ELEMENTS: usize = 1 << 20;
     /// The host's own bookkeeping of an instance, in bytes, which grows with its functions.
     const BOOKKEEPING: usize = 16 << 20;
     /// Memories and tables that an instance may have, as far as the pool is concerned: all of its own.
@@ -176,7 +175,8 @@ fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.max_memories_per_module(PARTS)
         .max_tables_per_module(PARTS)
-        .table_elements(ELEMENTS)
+        // A table alone may take all that there is.
+        .table_elements(memory.0 / TABLE_ELEMENT)
         .max_core_instance_size(BOOKKEEPING)
         .max_component_instance_size(BOOKKEEPING)
         .linear_memory_keep_resident(RESIDENT)
@@ -184,20 +184,21 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// The engine of the process for this much stack, with its clock.
-fn engine(stack: Size) -> Result<Engine, PluginError> {
+/// The engine of the process for these limits, with its clock.
+fn engine(limits: &Limits) -> Result<Engine, PluginError> {
     /// There is one, but where the process loads plugins with different limits.
-    static ENGINES: Mutex<BTreeMap<usize, Engine>> = Mutex::new(BTreeMap::new());
+    static ENGINES: Mutex<BTreeMap<(Size, Size), Engine>> = Mutex::new(BTreeMap::new());
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(engine) = engines.get(&stack.0) {
+    let key = (limits.stack, limits.instance_memory);
+    if let Some(engine) = engines.get(&key) {
         return Ok(engine.clone());
     }
-    let made = new_engine(stack).map_err(PluginError::Engine)?;
-    engines.insert(stack.0, made.clone());
+    let made = new_engine(key.0, key.1).map_err(PluginError::Engine)?;
+    engines.insert(key, made.clone());
     Ok(made)
 }
 
-fn new_engine(stack: Size) -> Result<Engine, String> {
+fn new_engine(stack: Size, memory: Size) -> Result<Engine, String> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -210,7 +211,7 @@ fn new_engine(stack: Size) -> Result<Engine, String> {
         // Calls are synchronous; the bookkeeping for others would triple their cost.
         .concurrency_support(false);
     let mut pooled = config.clone();
-    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(memory)));
     // Where addresses are scarce there is no pool: a limit of the process, a small machine.
     let engine = Engine::new(&pooled)
         .or_else(|_| Engine::new(&config))
@@ -229,9 +230,13 @@ fn new_engine(stack: Size) -> Result<Engine, String> {
 }
 
 /// Why a component was not compiled: it is none, or the pool has no room for it.
-fn unusable(path: &Path, error: &wasmtime::Error) -> PluginError {
+fn unusable(path: &Path, limits: &Limits, error: &wasmtime::Error) -> PluginError {
     let (path, detail) = (path.into(), error.root_cause().to_string());
-    // Neither has a type of its own.
+    // None has a type of its own.
+    if detail.contains("has a minimum element size of") {
+        let detail = format!("a table that large, and {}", limit!(limits.instance_memory));
+        return PluginError::Oversized { path, detail };
+    }
     if detail.contains("exceeds the limit of") && !detail.contains("(at offset ")
         || detail.contains("exceeds the configured maximum")
     {
