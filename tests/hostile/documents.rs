@@ -2,15 +2,9 @@
 
 use insta::assert_snapshot;
 
-use super::guest::{Guest, Manifest, SHORT, bytes};
+use super::bounds;
+use super::guest::{Guest, Manifest, SHORT, attack, bytes};
 use crate::common::{Lab, STORE};
-
-fn attack(attack: &str) -> Guest<'_> {
-    Guest {
-        attack: attack.into(),
-        ..Guest::default()
-    }
-}
 
 /// An attack with these texts at 1 MiB and every MiB from there on.
 fn attack_with(texts: &[&str], attack: &str) -> Guest<'static> {
@@ -61,7 +55,7 @@ fn fails(code: &str, message: &str) -> Guest<'static> {
 }
 
 /// Deletes a document of a table.
-fn deletes(table: &str, id: &str) -> Guest<'static> {
+pub fn deletes(table: &str, id: &str) -> Guest<'static> {
     let change = format!(
         "(i32.store (i32.const 40000) (i32.const 3))
          (call $put (i32.const 40004) (i32.const {}) (i32.const {}))
@@ -136,7 +130,7 @@ fn memory_until_there_is_none() {
                2 updated
                1 failed
     First failures:
-      things x: the plugin used more than it may: the limit `instance-memory` is 256 MiB; --instance-memory raises it (limit)
+      things x: the plugin used more than it may: the limit `instance-memory` is 32 MiB; --instance-memory raises it (limit)
     The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
@@ -181,8 +175,8 @@ fn a_text_of_four_gigabytes() {
 #[test]
 fn a_text_of_more_than_may_be_returned() {
     let guest = attack(
-        "(drop (memory.grow (i32.const 3200)))
-         (call $put (i32.add (local.get $outcome) (i32.const 4)) (i32.const 0) (i32.const 200000000))",
+        "(drop (memory.grow (i32.const 320)))
+         (call $put (i32.add (local.get $outcome) (i32.const 4)) (i32.const 0) (i32.const 20000000))",
     );
     assert_snapshot!(guest.attacks(&[]), @"
     hostile over `things`: run 1 finished in [TIME] s
@@ -190,7 +184,7 @@ fn a_text_of_more_than_may_be_returned() {
                2 updated
                1 failed
     First failures:
-      things x: the plugin used more than it may: the limit `returned-bytes` is 128 MiB; --returned-bytes raises it (limit)
+      things x: the plugin used more than it may: the limit `returned-bytes` is 16 MiB; --returned-bytes raises it (limit)
     The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
@@ -273,7 +267,8 @@ fn returns(outcomes: usize) -> String {
     };
     let lab = Lab::with_things([("a", "{}"), ("z", "{}")]);
     let before = lab.documents();
-    let ran = lab.run(guest.put_into(&lab), &[]);
+    let room = ["--instance-memory", "64MiB", "--returned-bytes", "128MiB"];
+    let ran = guest.runs_in(&lab, &room);
     assert_eq!(lab.documents(), before, "{ran}");
     ran.to_string()
 }
@@ -331,8 +326,7 @@ fn json_nested_too_deep() {
     ");
     // Where it may be, it is written: the host itself has no trouble with it.
     let lab = Lab::with_things([("x", "{}")]);
-    lab.run(guest.put_into(&lab), &["--json-depth", "3000000"])
-        .success();
+    guest.runs_in(&lab, &["--json-depth", "3000000"]).success();
     assert_eq!(lab.body("things", "x").len(), 6_000_000);
 }
 
@@ -374,7 +368,7 @@ fn bodies_that_are_no_json() {
 fn a_surrogate_alone_and_an_escaped_nul() {
     let lab = Lab::with_things([("x1", "{}"), ("x2", "{}")]);
     let body = r#"{"a":"\ud800","b":"\u0000"}"#;
-    let ran = lab.run(replaces(body).put_into(&lab), &[]);
+    let ran = replaces(body).runs_in(&lab, &[]);
     assert_snapshot!(ran, @"
     hostile over `things`: run 1 finished in [TIME] s
                2 met the filter
@@ -525,7 +519,7 @@ fn texts_that_steer_the_terminal() {
     The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");
-    assert_snapshot!(lab.host(&["quarantine", "1", "--store", STORE]), @r"
+    assert_snapshot!(bounds::host(&lab, &[], &["quarantine", "1", "--store", STORE]), @r"
     ID          CODE                                                                    AT  MESSAGE
     x\u{1b}[2J  \u{1b}]0;owned\u{7}\u{1b}[2J\u{d}\u{9b}2K\u{202e}\u{a}[exit status: 0]  -   \u{1b}]0;owned\u{7}\u{1b}[2J\u{d}\u{9b}2K\u{202e}\u{a}[exit status: 0]
     [exit status: 0]
@@ -669,7 +663,7 @@ fn a_secret_that_was_not_granted() {
     let lab = Lab::with_things([("a", "{}"), ("x", "{}")]);
     let arguments = ["run", guest.put_into(&lab), "--store", STORE];
     let secret = [("HOST_SECRET_API_KEY", "hunter2")];
-    assert_snapshot!(lab.host_with(&secret, &arguments), @"
+    assert_snapshot!(bounds::host(&lab, &secret, &arguments), @"
     hostile over `things`: run 1 finished in [TIME] s
                2 met the filter
                1 updated
@@ -679,7 +673,7 @@ fn a_secret_that_was_not_granted() {
     [exit status: 0]
     ");
     let granted = [&arguments[..], &["--allow", "secret:API_KEY"]].concat();
-    assert_snapshot!(lab.host_with(&secret, &granted), @"
+    assert_snapshot!(bounds::host(&lab, &secret, &granted), @"
     hostile over `things`: run 2 finished in [TIME] s
                2 met the filter
                0 updated
@@ -728,7 +722,7 @@ fn a_trap_at_one_document_in_ten_thousand() {
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000)
          INSERT INTO things SELECT iif(n = 7654, 'x', 'd') || n, '{}' FROM numbers",
     );
-    assert_snapshot!(lab.run(attack("unreachable").put_into(&lab), &[]), @"
+    assert_snapshot!(attack("unreachable").runs_in(&lab, &[]), @"
     hostile over `things`: run 1 finished in [TIME] s
           10,000 met the filter
            9,999 updated
@@ -752,7 +746,7 @@ fn what_an_earlier_batch_left_behind() {
         )
     };
     let lab = Lab::with_things([("x1", "{}"), ("x2", "{}"), ("x3", "{}")]);
-    assert_snapshot!(lab.run(guest.put_into(&lab), &["--batch-size", "1"]), @"
+    assert_snapshot!(guest.runs_in(&lab, &["--batch-size", "1"]), @"
     hostile over `things`: run 1 finished in [TIME] s
                3 met the filter
                0 updated
@@ -784,7 +778,7 @@ fn a_key_that_stands_a_hundred_thousand_times() {
     let body = format!("{{{}\"b\":1}}", "\"a\":1,".repeat(100_000));
     let lab = Lab::with_things([("x", body.as_str())]);
     // It sets what stands last and hides the others, and it ends.
-    lab.run(replaces("{\"b\":1}").put_into(&lab), &[]).success();
+    replaces("{\"b\":1}").runs_in(&lab, &[]).success();
     assert_eq!(lab.body("things", "x"), "{\"b\":1}");
 }
 
@@ -826,13 +820,12 @@ fn a_limit_that_the_settings_file_sets_and_a_flag_raises() {
     let lab = Lab::with_things([("x", "{}")]);
     lab.write("host.toml", "[limits]\nname-bytes = \"9B\"\n");
     let guest = skips("0123456789");
-    let failed = lab.run(guest.put_into(&lab), &[]).to_string();
+    let failed = guest.runs_in(&lab, &[]).to_string();
     let failed = failed.lines().find(|line| line.starts_with("  things"));
     assert_snapshot!(failed.unwrap(), @"  things x: the plugin returned more than it may: a reason of 10 bytes, and the limit `name-bytes` is 9 bytes; --name-bytes raises it (limit)");
-    lab.run(guest.put_into(&lab), &["--name-bytes", "10B"])
-        .success();
+    guest.runs_in(&lab, &["--name-bytes", "10B"]).success();
     lab.write("host.toml", "[limits]\nname-size = 9\n");
-    let ran = lab.run(guest.put_into(&lab), &[]);
+    let ran = guest.runs_in(&lab, &[]);
     assert_eq!(ran.status(), 1, "{ran}");
     assert!(ran.stderr().contains("unknown field `name-size`"), "{ran}");
 }

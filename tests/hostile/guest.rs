@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::bounds;
 use crate::common::{Lab, Ran, STORE};
 
 /// A plugin in parts, which are texts of WebAssembly. What is empty is as in a good one.
@@ -24,6 +25,16 @@ pub struct Guest<'t> {
     pub attack: Cow<'t, str>,
     /// Done before `transform` returns what stands at 16.
     pub answer: &'t str,
+    /// More options of `transform`.
+    pub lift: &'t str,
+}
+
+/// A plugin that does this at a document whose id begins with `x`.
+pub fn attack(attack: &str) -> Guest<'_> {
+    Guest {
+        attack: attack.into(),
+        ..Guest::default()
+    }
 }
 
 /// What it says of itself.
@@ -122,6 +133,7 @@ impl Guest<'_> {
             ("attack", &self.attack),
             ("describe", self.describe),
             ("return", self.answer),
+            ("lift", self.lift),
         ] {
             let place = format!("{{{{{place}}}}}");
             assert!(text.contains(&place), "{place}");
@@ -144,15 +156,29 @@ impl Guest<'_> {
         self.attacks_in(&lab, more)
     }
 
+    /// Runs it, whatever the lab holds, within its limits.
+    #[track_caller]
+    pub fn runs_in(&self, lab: &Lab, more: &[&str]) -> Ran {
+        let run = ["run", self.put_into(lab), "--store", STORE];
+        bounds::host(lab, &[], &[&run, more].concat())
+    }
+
     #[track_caller]
     pub fn attacks_in(&self, lab: &Lab, more: &[&str]) -> Ran {
         let before = lab.documents();
-        let ran = lab.run(self.put_into(lab), more);
+        let ran = self.heals_in(lab, more);
+        lab.put("things", [("a", "{}"), ("z", "{}")]);
+        assert_eq!(lab.documents(), before, "{ran}");
+        ran
+    }
+
+    /// As [`Guest::attacks_in`] where the lab holds too much to look at all of it.
+    #[track_caller]
+    pub fn heals_in(&self, lab: &Lab, more: &[&str]) -> Ran {
+        let ran = self.runs_in(lab, more);
         for healthy in ["a", "z"] {
             assert_eq!(lab.body("things", healthy), "{\"done\":true}", "{ran}");
         }
-        lab.put("things", [("a", "{}"), ("z", "{}")]);
-        assert_eq!(lab.documents(), before, "{ran}");
         ran
     }
 
@@ -161,7 +187,7 @@ impl Guest<'_> {
     pub fn is_refused(&self, more: &[&str]) -> Ran {
         let lab = Lab::with_things([("a", "{}"), ("x", "{}"), ("z", "{}")]);
         let before = lab.everything();
-        let ran = lab.host(&[&["run", self.put_into(&lab), "--store", STORE], more].concat());
+        let ran = self.runs_in(&lab, more);
         assert_eq!(ran.status(), 1, "{ran}");
         assert_eq!(lab.everything(), before, "{ran}");
         ran

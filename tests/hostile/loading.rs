@@ -2,8 +2,9 @@
 
 use insta::assert_snapshot;
 
+use super::bounds;
 use super::guest::{Guest, Manifest, SHORT};
-use crate::common::{Lab, STORE};
+use crate::common::Lab;
 
 fn describe(describe: &str) -> Guest<'_> {
     Guest {
@@ -74,7 +75,7 @@ fn a_memory_that_begins_with_four_gigabytes() {
     };
     assert_snapshot!(guest.is_refused(&[]), @"
     ------- stderr -------
-    error: the plugin failed when asked for its manifest: the plugin used more than it may: the limit `instance-memory` is 256 MiB; --instance-memory raises it
+    error: the plugin failed when asked for its manifest: the plugin used more than it may: the limit `instance-memory` is 32 MiB; --instance-memory raises it
     [exit status: 1]
     ");
 }
@@ -83,7 +84,7 @@ fn a_memory_that_begins_with_four_gigabytes() {
 fn memories_that_are_too_much_together() {
     assert_snapshot!(component(&instances("(memory 1024)", 50)).is_refused(&[]), @"
     ------- stderr -------
-    error: the plugin failed when asked for its manifest: the plugin used more than it may: the limit `instance-memory` is 256 MiB; --instance-memory raises it
+    error: the plugin failed when asked for its manifest: the plugin used more than it may: the limit `instance-memory` is 32 MiB; --instance-memory raises it
     [exit status: 1]
     ");
 }
@@ -92,7 +93,7 @@ fn memories_that_are_too_much_together() {
 fn a_table_of_gigabytes() {
     assert_snapshot!(component(&instances("(table 200000000 funcref)", 1)).is_refused(&[]), @"
     ------- stderr -------
-    error: hostile.wasm asks for more than an instance can have: table index 0 has a minimum element size of 200000000 which exceeds the limit of 1048576
+    error: hostile.wasm asks for more than an instance can have: a table that large, and the limit `instance-memory` is 32 MiB; --instance-memory raises it
     [exit status: 1]
     ");
 }
@@ -185,7 +186,7 @@ fn texts_that_steer_the_terminal_when_they_are_asked_for() {
         ..Guest::default()
     };
     let lab = Lab::new();
-    let ran = lab.host(&["inspect", guest.put_into(&lab)]).success();
+    let ran = bounds::host(&lab, &[], &["inspect", guest.put_into(&lab)]).success();
     let lines = ran.stdout();
     let texts: Vec<_> = lines
         .lines()
@@ -280,7 +281,7 @@ fn no_room_for_a_document() {
     };
     let lab = Lab::with_things([("a", "{}"), ("z", "{}")]);
     let before = lab.documents();
-    let ran = lab.run(guest.put_into(&lab), SHORT);
+    let ran = guest.runs_in(&lab, SHORT);
     assert_eq!(lab.documents(), before);
     assert_snapshot!(ran, @"
     hostile over `things`: run 1 finished in [TIME] s
@@ -297,7 +298,7 @@ fn no_room_for_a_document() {
         realloc: "(return (i32.const -8))",
         ..Guest::default()
     };
-    let ran = lab.host(&["run", guest.put_into(&lab), "--store", STORE, "--restart"]);
+    let ran = guest.runs_in(&lab, &["--restart"]);
     assert_eq!(lab.documents(), before);
     assert_snapshot!(ran, @"
     hostile over `things`: run 2 finished in [TIME] s

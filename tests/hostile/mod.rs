@@ -1,6 +1,9 @@
 //! Plugins that mean harm: each attacks in one way, and must neither end the host nor take healthy documents down.
 
+mod bounds;
 mod documents;
 pub mod guest;
 mod loading;
+mod resources;
+mod secrecy;
 mod tables;

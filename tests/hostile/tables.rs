@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use super::bounds;
 use super::guest::{Guest, Manifest};
 use crate::common::{Lab, STORE, plugin};
 
@@ -62,7 +63,7 @@ fn refusals(manifest: for<'t> fn(&'t [&'t str; 1]) -> Manifest<'t>, grant: &str)
         if grant != "own" && !name.is_empty() && !name.contains('\0') {
             arguments.extend(["--allow", &allow]);
         }
-        let ran = lab.host(&arguments);
+        let ran = bounds::host(&lab, &[], &arguments);
         assert_eq!(ran.status(), 1, "{name}: {ran}");
         assert_eq!(lab.everything(), before, "{name}: {ran}");
         told.push(ran.stderr().lines().next().unwrap().to_owned());
@@ -169,7 +170,18 @@ fn as_tables_that_the_user_names() {
     let before = lab.everything();
     let mut told = Vec::new();
     for name in NAMES.iter().filter(|name| !name.contains('\0')) {
-        let ran = lab.run(plugin("split-name"), &["--table", name]);
+        let ran = bounds::host(
+            &lab,
+            &[],
+            &[
+                "run",
+                plugin("split-name"),
+                "--store",
+                STORE,
+                "--table",
+                name,
+            ],
+        );
         assert_eq!(ran.status(), 1, "{name}: {ran}");
         assert_eq!(lab.everything(), before, "{name}: {ran}");
         told.push(ran.stderr().lines().next().unwrap().to_owned());

@@ -179,7 +179,7 @@
   (func $describe (result $manifest)
     (canon lift (core func $main "describe") (memory $memory)))
   (func $transform (param "documents" (list $document)) (result (list $outcome))
-    (canon lift (core func $main "transform") (memory $memory) (realloc $realloc)))
+    (canon lift (core func $main "transform") (memory $memory) (realloc $realloc) {{lift}}))
   (instance $transform
     (export "describe" (func $describe))
     (export "transform" (func $transform)))
