@@ -41,6 +41,14 @@ const INTERFACE: &str = "migration:plugin/";
 /// How often running guests are asked whether their time is up.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Whether a plugin is kept within its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bounds {
+    Kept,
+    /// Only to measure what keeping them costs.
+    Lifted,
+}
+
 /// A migration that can be run.
 pub struct Plugin {
     /// Where it came from.
@@ -74,19 +82,46 @@ impl Plugin {
         let identity = compile::identity(&bytes);
         let component = compile::component(engine, &bytes, &identity, cache)
             .map_err(|error| unusable(path, limits, &error))?;
-        let interface = version(path, engine, &component)?;
-        let imports = imports(path, engine, &component)?;
-        let linked =
-            v0_1::Linked::new(engine, &component).map_err(|error| PluginError::Misfit {
-                path: path.into(),
-                detail: format!("{error:#}"),
-            })?;
+        Self::new(path, &bytes, &component, limits, Bounds::Kept)
+    }
+
+    /// Loads a component that may take all that there is: time, memory, as much as it likes to return. To be
+    /// compared with one that may not, which tells what the limits cost.
+    ///
+    /// # Errors
+    /// As [`Plugin::load`].
+    pub fn load_without_limits(path: &Path) -> Result<Self, PluginError> {
+        let limits = Limits::default();
+        let bytes = read(path, &limits)?;
+        let engine = new_engine(limits.stack, limits.instance_memory, Bounds::Lifted)
+            .map_err(PluginError::Engine)?;
+        let component = Component::new(&engine, &bytes).map_err(|error| PluginError::Invalid {
+            path: path.into(),
+            detail: error.root_cause().to_string(),
+        })?;
+        Self::new(path, &bytes, &component, &limits, Bounds::Lifted)
+    }
+
+    fn new(
+        path: &Path,
+        bytes: &[u8],
+        component: &Component,
+        limits: &Limits,
+        bounds: Bounds,
+    ) -> Result<Self, PluginError> {
+        let engine = component.engine();
+        let interface = version(path, engine, component)?;
+        let imports = imports(path, engine, component)?;
+        let linked = v0_1::Linked::new(component, bounds).map_err(|error| PluginError::Misfit {
+            path: path.into(),
+            detail: format!("{error:#}"),
+        })?;
         let manifest = linked.describe(limits).map_err(PluginError::Describe)?;
         let filter = checked(&manifest, limits)?;
         Ok(Self {
             path: path.into(),
             size: bytes.len() as u64,
-            sha256: hexadecimal(&identity),
+            sha256: hexadecimal(&compile::identity(bytes)),
             interface,
             imports,
             manifest,
@@ -193,15 +228,15 @@ fn engine(limits: &Limits) -> Result<Engine, PluginError> {
     if let Some(engine) = engines.get(&key) {
         return Ok(engine.clone());
     }
-    let made = new_engine(key.0, key.1).map_err(PluginError::Engine)?;
+    let made = new_engine(key.0, key.1, Bounds::Kept).map_err(PluginError::Engine)?;
     engines.insert(key, made.clone());
     Ok(made)
 }
 
-fn new_engine(stack: Size, memory: Size) -> Result<Engine, String> {
+fn new_engine(stack: Size, memory: Size, bounds: Bounds) -> Result<Engine, String> {
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
+        .epoch_interruption(bounds == Bounds::Kept)
         .max_wasm_stack(stack.0)
         // Not used, but it must not be smaller.
         .async_stack_size(stack.0.saturating_add(2 << 20))

@@ -14,7 +14,7 @@ use super::log::{Level, Log, LogLine};
 use super::secrets::Secrets;
 use super::wasi;
 use super::world::{Asked, LookupError, World};
-use super::{Answer, INTERFACE, TICK};
+use super::{Answer, Bounds, INTERFACE, TICK};
 use crate::store::Document;
 
 mod bindings {
@@ -53,6 +53,7 @@ pub(super) const VERSION: &str = "0.1";
 
 /// A component of this version, ready to be instantiated.
 pub(super) struct Linked {
+    bounds: Bounds,
     engine: Engine,
     pre: MigrationPre<Guest>,
     transform: ComponentExportIndex,
@@ -74,7 +75,8 @@ struct Lent<'a> {
 
 impl Linked {
     /// Links what a plugin imports. Nothing runs yet.
-    pub fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
+    pub fn new(component: &Component, bounds: Bounds) -> wasmtime::Result<Self> {
+        let engine = component.engine();
         let mut linker: Linker<Guest> = Linker::new(engine);
         lookup::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         context::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
@@ -90,6 +92,7 @@ impl Linked {
             }
         };
         Ok(Self {
+            bounds,
             engine: engine.clone(),
             pre: MigrationPre::new(pre)?,
             transform: export(component, "transform")?,
@@ -151,7 +154,11 @@ impl Linked {
             outcomes: called
                 .value
                 .into_iter()
-                .map(|returned| checked::outcome(outcome(returned), limits, secrets))
+                .map(outcome)
+                .map(|returned| match self.bounds {
+                    Bounds::Kept => checked::outcome(returned, limits, secrets),
+                    Bounds::Lifted => returned,
+                })
                 .collect(),
             log: called.log,
             asked: called.asked,
@@ -181,12 +188,14 @@ impl Linked {
     ) -> Result<Called<T>, CallError> {
         let (time, time_limit) = limits.call_time(documents);
         let mut store = Store::new(&self.engine, Guest::new(world.clone(), limits, documents));
-        store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(limits.returned_bytes.0);
-        store.epoch_deadline_trap();
-        // One tick is under way already.
-        let ticks = time.as_millis() / TICK.as_millis() + 1;
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        if self.bounds == Bounds::Kept {
+            store.limiter(|guest| &mut guest.memory);
+            store.set_hostcall_fuel(limits.returned_bytes.0);
+            store.epoch_deadline_trap();
+            // One tick is under way already.
+            let ticks = time.as_millis() / TICK.as_millis() + 1;
+            store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        }
         let result = self
             .pre
             .instance_pre()

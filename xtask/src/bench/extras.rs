@@ -185,7 +185,9 @@ impl Bench<'_> {
             .ask(Command::new(program).arg(&self.tools.plugin))?;
         let native = tools::number(&answer, "native_us")?;
         let sandbox = tools::number(&answer, "sandbox_us")?;
+        let without_limits = tools::number(&answer, "without_limits_us")?;
         let ratio = sandbox / native;
+        let cost = sandbox / without_limits;
         Ok(vec![
             Figure::new(
                 "transforming a document natively",
@@ -193,6 +195,12 @@ impl Bench<'_> {
             ),
             Figure::new("… in the sandbox", format!("{sandbox:.2} µs")),
             Figure::new("… compared with native", summary::times(ratio)).at_most(ratio, 1.3, "1.3"),
+            Figure::new(
+                "… in a sandbox without limits",
+                format!("{without_limits:.2} µs"),
+            ),
+            Figure::new("… the limits compared with none", summary::times(cost))
+                .at_most(cost, 1.1, "1.1"),
         ])
     }
 
