@@ -77,10 +77,11 @@ fn main() -> Result<()> {
         }
     }
     println!(
-        r#"{{"native_us":{:.3},"sandbox_us":{:.3},"without_limits_us":{:.3}}}"#,
-        per_document(native),
-        per_document(sandbox),
-        per_document(without)
+        r#"{{"native_us":{:.3},"sandbox_us":{:.3},"without_limits_us":{:.3},"limits_ratio":{:.3}}}"#,
+        per_document(&native),
+        per_document(&sandbox),
+        per_document(&without),
+        ratio(&sandbox, &without)
     );
     Ok(())
 }
@@ -100,8 +101,22 @@ fn documents(batch: u64) -> Result<Vec<Document>> {
 }
 
 /// The median of the times of batches, for each of its documents, in microseconds.
-fn per_document(mut batches: Vec<Duration>) -> f64 {
-    batches.sort_unstable();
-    let median = batches.get(batches.len() / 2).copied().unwrap_or_default();
-    median.as_secs_f64() * 1e6 / f64::from(BATCH)
+fn per_document(batches: &[Duration]) -> f64 {
+    median(batches.iter().map(Duration::as_secs_f64)) * 1e6 / f64::from(BATCH)
+}
+
+/// How the times of the same batches compare. They were done one after the other, so that whatever else slows the
+/// machine down hits both: the median of their ratios is steadier than the ratio of the medians.
+fn ratio(ours: &[Duration], theirs: &[Duration]) -> f64 {
+    median(
+        ours.iter()
+            .zip(theirs)
+            .map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64()),
+    )
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }

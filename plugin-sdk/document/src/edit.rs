@@ -1,19 +1,21 @@
 //! Applying edits to a body.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::json::{self, Child, End, JsonError, Span};
+use crate::json::{self, Child, End, Entry, JsonError, Span};
 use crate::model::Edit;
 
 mod members;
+mod together;
 
 use members::set_members;
+use together::together;
 
-/// How much text edits that are made one after the other may go over, in bytes: each goes over the body once for
-/// every level that its pointer leads down. A second or three.
-const WORK: usize = 1 << 30;
+/// How much text edits may go over that nobody sets a limit, in bytes. A second or three.
+pub const WORK: usize = 1 << 30;
 
 /// Why an edit does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -79,7 +81,7 @@ impl EditError {
     }
 }
 
-/// Applies edits, one after the other: all of them or none.
+/// Applies edits, one after the other: all of them or none. They may go over as much text as [`WORK`] says.
 ///
 /// What they do not name keeps its exact bytes. A new member goes to the end of its object and is
 /// spaced like the member before it.
@@ -97,26 +99,62 @@ impl EditError {
 /// );
 /// ```
 pub fn apply(body: &str, edits: &[Edit]) -> Result<String, EditError> {
-    match set_members(body, edits)? {
-        Some(text) => Ok(text),
-        None => in_turns(body, edits),
+    apply_within(body, edits, WORK)
+}
+
+/// As [`apply`], with a limit on how much text the edits may go over, in bytes. Edits that do not touch what the others
+/// do go over a value once for all of them, for every level that they lead down; others go over it each.
+///
+/// # Errors
+/// The first edit that does not apply; [`EditError::Work`] beyond the limit.
+pub fn apply_within(body: &str, edits: &[Edit], work: usize) -> Result<String, EditError> {
+    if let Some(text) = set_members(body, edits)? {
+        return Ok(text);
+    }
+    let mut work = Work { left: work };
+    if edits.len() > 1
+        && let Some(text) = together(body, edits, &mut work)?
+    {
+        return Ok(text);
+    }
+    in_turns(body, edits, &mut work)
+}
+
+/// How much text edits may still go over.
+struct Work {
+    left: usize,
+}
+
+impl Work {
+    /// Whether there is so much left.
+    fn allows(&self, bytes: usize) -> bool {
+        bytes <= self.left
+    }
+
+    /// Takes so much of it, if it is there.
+    fn spend(&mut self, bytes: usize) -> bool {
+        let allowed = self.allows(bytes);
+        self.left = self.left.saturating_sub(bytes);
+        allowed
+    }
+}
+
+fn too_much(body: &str, edits: &[Edit]) -> EditError {
+    EditError::Work {
+        edits: edits.len(),
+        bytes: body.len(),
     }
 }
 
 /// Makes one edit after the other.
-fn in_turns(body: &str, edits: &[Edit]) -> Result<String, EditError> {
+fn in_turns(body: &str, edits: &[Edit], work: &mut Work) -> Result<String, EditError> {
     let mut text = body.to_owned();
     let mut left: usize = edits.iter().map(levels).sum();
-    let mut work = 0_usize;
     for edit in edits {
         // The rest costs as much again as the body is large by now.
-        if work.saturating_add(text.len().saturating_mul(left)) > WORK {
-            return Err(EditError::Work {
-                edits: edits.len(),
-                bytes: body.len(),
-            });
+        if !work.allows(text.len().saturating_mul(left)) || !work.spend(text.len() * levels(edit)) {
+            return Err(too_much(body, edits));
         }
-        work += text.len() * levels(edit);
         left -= levels(edit);
         match edit {
             Edit::Set { at, value } => {
@@ -204,8 +242,7 @@ fn set(text: &mut String, at: &str, value: &str) -> Result<(), EditError> {
             let mut added = String::new();
             append(
                 &mut added,
-                text,
-                &gap.end,
+                &Spacing::at(text, &gap.end),
                 gap.end.last.is_none(),
                 key.as_deref(),
                 value,
@@ -217,25 +254,53 @@ fn set(text: &mut String, at: &str, value: &str) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Adds an entry behind the last one, spaced as that is. `text` ends where it goes; `of` is the body in which
-/// the end was found.
-fn append(text: &mut String, of: &str, end: &End, first: bool, key: Option<&str>, value: &str) {
+/// How the last entry of an object or array is spaced, and so the one that is put behind it.
+#[derive(PartialEq, Eq)]
+struct Spacing<'t> {
+    /// What stands between the comma before it, or the bracket, and the entry.
+    lead: &'t str,
+    /// What stands between key and value.
+    colon: &'t str,
+}
+
+impl<'t> Spacing<'t> {
+    /// Where there is no entry yet.
+    const NONE: Self = Self {
+        lead: "",
+        colon: ":",
+    };
+
+    /// At the end of an object or array of this body.
+    fn at(body: &'t str, end: &End) -> Self {
+        match &end.last {
+            None => Self::NONE,
+            Some(last) => Self::of(body, end.open..last.start(), last),
+        }
+    }
+
+    /// Of an entry. `before` is what stands before it, from the bracket on.
+    fn of(body: &'t str, before: Range<usize>, entry: &Entry) -> Self {
+        let lead = body.get(before).unwrap_or("");
+        let colon = entry
+            .key
+            .and_then(|key| body.get(key.end..entry.value.start));
+        Self {
+            // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
+            lead: lead.rsplit(',').next().unwrap_or(""),
+            colon: colon.unwrap_or(":"),
+        }
+    }
+}
+
+/// Adds an entry behind the last one, spaced as that is. `text` ends where it goes.
+fn append(text: &mut String, spacing: &Spacing<'_>, first: bool, key: Option<&str>, value: &str) {
     if !first {
         text.push(',');
     }
-    if let Some(last) = end.last {
-        // Between the comma before the last entry, or the bracket, and that entry.
-        let behind = last.before.unwrap_or(end.open);
-        let lead = of.get(behind..last.start()).unwrap_or("");
-        // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
-        text.push_str(lead.rsplit(',').next().unwrap_or(""));
-    }
+    text.push_str(spacing.lead);
     if let Some(key) = key {
         text.push_str(key);
-        let colon = end
-            .last
-            .and_then(|last| of.get(last.key?.end..last.value.start));
-        text.push_str(colon.unwrap_or(":"));
+        text.push_str(spacing.colon);
     }
     text.push_str(value);
 }
@@ -346,6 +411,12 @@ fn twice(text: &str, at: &str, last: Span) -> Result<bool, JsonError> {
     Ok(false)
 }
 
+/// Makes one edit in the way that knows nothing of others.
+#[cfg(test)]
+fn one(body: &str, edit: &Edit) -> Result<String, EditError> {
+    in_turns(body, std::slice::from_ref(edit), &mut Work { left: WORK })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_of_a_large_body_end() {
+    fn edits_of_a_large_body_that_depend_on_each_other_end() {
         let body = format!("[{}]", vec!["1"; 1_000_000].join(","));
         let edits = vec![put("/999999", "2"); 1_000];
         assert_eq!(
@@ -411,6 +482,28 @@ mod tests {
             })
         );
         assert!(apply(&body, &edits[..10]).is_ok());
+        assert!(apply_within(&body, &edits[..10], 1 << 20).is_err());
+    }
+
+    #[test]
+    fn a_hundred_thousand_edits_of_a_large_body_are_made_in_one_go() {
+        let body = |value: &str| format!("[{}]", vec![value; 100_000].join(","));
+        let edits: Vec<_> = (0..100_000).map(|n| put(&format!("/{n}"), "2")).collect();
+        assert_eq!(apply(&body("1"), &edits).unwrap(), body("2"));
+        // Once over the body, and no more.
+        assert!(apply_within(&body("1"), &edits, body("1").len()).is_ok());
+        assert!(apply_within(&body("1"), &edits, body("1").len() - 1).is_err());
+    }
+
+    #[test]
+    fn an_edit_at_the_bottom_of_a_deep_body_needs_no_stack() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(2_000), "]".repeat(2_000));
+        let at = "/0".repeat(2_000);
+        let edits = [put(&format!("{at}/a"), "1"), put(&format!("{at}/b"), "2")];
+        assert_eq!(
+            apply(&deep("{}"), &edits).unwrap(),
+            deep(r#"{"a":1,"b":2}"#)
+        );
     }
 
     #[test]

@@ -174,13 +174,16 @@ pub(crate) fn tokens(pointer: &str) -> Result<impl Iterator<Item = Cow<'_, str>>
     if !valid {
         return Err(JsonError::Pointer(pointer.into()));
     }
-    Ok(parts.map(|part| {
-        if part.contains('~') {
-            Cow::Owned(part.replace("~1", "/").replace("~0", "~"))
-        } else {
-            Cow::Borrowed(part)
-        }
-    }))
+    Ok(parts.map(token))
+}
+
+/// A token of a pointer, decoded.
+pub(crate) fn token(spelled: &str) -> Cow<'_, str> {
+    if spelled.contains('~') {
+        Cow::Owned(spelled.replace("~1", "/").replace("~0", "~"))
+    } else {
+        Cow::Borrowed(spelled)
+    }
 }
 
 /// A pointer's token, with `~` and `/` written so that they survive.

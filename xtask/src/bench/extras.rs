@@ -187,7 +187,7 @@ impl Bench<'_> {
         let sandbox = tools::number(&answer, "sandbox_us")?;
         let without_limits = tools::number(&answer, "without_limits_us")?;
         let ratio = sandbox / native;
-        let cost = sandbox / without_limits;
+        let cost = tools::number(&answer, "limits_ratio")?;
         Ok(vec![
             Figure::new(
                 "transforming a document natively",

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
 
-use super::{EditError, append, check_value, quoted};
+use super::{EditError, Spacing, append, check_value, quoted};
 use crate::json::{self, End, Span};
 use crate::model::Edit;
 
@@ -123,6 +123,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
     };
     let mut first = end.last.is_none();
     let mut at_end = false;
+    let spacing = Spacing::at(body, &end);
     for set in &sets {
         match set.found {
             Some(span) => {
@@ -134,7 +135,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
                     copy(&mut text, end.place(), end.place());
                     at_end = true;
                 }
-                append(&mut text, body, &end, first, Some(&set.key), set.value);
+                append(&mut text, &spacing, first, Some(&set.key), set.value);
                 first = false;
             }
         }
@@ -149,9 +150,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn one_by_one(body: &str, edits: &[Edit]) -> Result<String, EditError> {
-        edits.iter().try_fold(body.to_owned(), |body, edit| {
-            super::super::in_turns(&body, std::slice::from_ref(edit))
-        })
+        edits
+            .iter()
+            .try_fold(body.to_owned(), |body, edit| super::super::one(&body, edit))
     }
 
     proptest! {
