@@ -761,13 +761,32 @@ fn what_an_earlier_batch_left_behind() {
 fn a_replacement_that_changes_a_hundred_thousand_values() {
     let values = |value: &str| format!("[{}]", vec![value; 100_000].join(","));
     let lab = Lab::with_things([("a", "{}"), ("x", &values("1")), ("z", "{}")]);
-    assert_snapshot!(replaces(&values("2")).attacks_in(&lab, &[]), @"
+    // However many there are, the document is gone over once.
+    let within = ["--edit-work", "201000B"];
+    replaces(&values("2")).heals_in(&lab, &within).success();
+    assert_eq!(lab.body("things", "x"), values("2"));
+}
+
+#[test]
+fn a_thousand_edits_of_the_same_place_in_a_large_document() {
+    let guest = attack(
+        "(local.set $at (call $allocate (i32.const 20000)))
+         (loop $more
+           (memory.copy (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 20))) (i32.const 32768) (i32.const 20))
+           (local.set $i (i32.add (local.get $i) (i32.const 1)))
+           (br_if $more (i32.lt_u (local.get $i) (i32.const 1000))))
+         (i32.store (local.get $outcome) (i32.const 1))
+         (call $put (i32.add (local.get $outcome) (i32.const 4)) (local.get $at) (i32.const 1000))",
+    );
+    let body = format!("{{\"a\":\"{}\"}}", "a".repeat(1_000_000));
+    let lab = Lab::with_things([("a", "{}"), ("x", &body), ("z", "{}")]);
+    assert_snapshot!(guest.attacks_in(&lab, &["--edit-work", "100MiB"]), @"
     hostile over `things`: run 1 finished in [TIME] s
                3 met the filter
                2 updated
                1 failed
     First failures:
-      things x: 100000 edits of a body of 200001 bytes would take too long; set larger parts of it at once (limit)
+      things x: 1000 edits of a body of 1000008 bytes would go over more text than they may, and the limit `edit-work` is 100 MiB; --edit-work raises it (limit)
     The failed documents are as they were. Next: mend them or the plugin; then `host retry 1` tries them again.
     [exit status: 3]
     ");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use migration_document::{Change, Failure, Filter, Reference, id};
 
-use super::intent::{Intent, Update, meets};
+use super::intent::{EditWork, Intent, Update, meets};
 use super::sink::Sink;
+use crate::plugin::Limits;
 use crate::store::{Document, StoreError, Table, WriteError};
 
 /// The reason that is counted where an outcome changes nothing.
@@ -22,6 +23,8 @@ pub(super) struct Scope {
     pub writable: BTreeMap<String, Arc<Table>>,
     /// Which documents the run is for.
     pub filter: Filter,
+    /// What the plugin may use.
+    pub limits: Limits,
 }
 
 /// What became of one document.
@@ -112,6 +115,7 @@ struct Work<'a> {
     document: &'a Document,
     effect: Effect,
     insertions: usize,
+    edit_work: EditWork<'a>,
     /// The document as it is by now; None once it is deleted.
     now: Option<Cow<'a, Document>>,
 }
@@ -124,6 +128,7 @@ impl<'a> Work<'a> {
             document,
             effect: Effect::of(Verdict::Skipped(UNCHANGED.into())),
             insertions: 0,
+            edit_work: EditWork::new(&scope.limits),
             now: Some(Cow::Borrowed(document)),
         }
     }
@@ -150,23 +155,23 @@ impl<'a> Work<'a> {
             }
             Change::Edit(at, edits) if self.is_own(&at)? => {
                 let now = own(&self.now)?;
-                let update = Update::edited(&self.scope.table, now, &edits)?;
+                let update = Update::edited(&self.scope.table, now, &edits, &mut self.edit_work)?;
                 self.update_own(update)
             }
             Change::Replace(at, body) if self.is_own(&at)? => {
                 let now = own(&self.now)?;
-                let update = Update::replaced(&self.scope.table, now, &body)?;
+                let update = Update::replaced(&self.scope.table, now, &body, &mut self.edit_work)?;
                 self.update_own(update)
             }
             Change::Delete(at) if self.is_own(&at)? => self.delete_own(),
             Change::Edit(at, edits) => {
                 let (table, other) = self.other(&at)?;
-                let update = Update::edited(&table, &other, &edits)?;
+                let update = Update::edited(&table, &other, &edits, &mut self.edit_work)?;
                 self.update_other(&table, &other, update)
             }
             Change::Replace(at, body) => {
                 let (table, other) = self.other(&at)?;
-                let update = Update::replaced(&table, &other, &body)?;
+                let update = Update::replaced(&table, &other, &body, &mut self.edit_work)?;
                 self.update_other(&table, &other, update)
             }
             Change::Delete(at) => {

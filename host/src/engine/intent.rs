@@ -5,11 +5,12 @@
 
 use migration_document::filter::Scalar;
 use migration_document::{
-    Change, Edit, EditError, Failure, Filter, Outcome, apply as apply_edits, diff, json,
+    Allowance, Change, Edit, EditError, Failure, Filter, Outcome, apply_within, diff, json,
 };
 
 use super::apply::UNCHANGED;
 use crate::ledger::undo::Taken;
+use crate::plugin::limits::{Limits, limit};
 use crate::store::{Document, Kind, Table};
 
 /// What is to be done about a document.
@@ -39,6 +40,21 @@ pub(super) struct Update {
     pub back: Taken,
 }
 
+/// How much text the edits of one outcome may still go over.
+pub(super) struct EditWork<'l> {
+    left: Allowance,
+    limits: &'l Limits,
+}
+
+impl<'l> EditWork<'l> {
+    pub fn new(limits: &'l Limits) -> Self {
+        Self {
+            left: Allowance::of(limits.edit_work.0),
+            limits,
+        }
+    }
+}
+
 /// Which documents a migration is for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
@@ -53,8 +69,9 @@ pub(super) fn meets(filter: &Filter, body: &str) -> bool {
 
 impl Intent {
     /// What an outcome means for a document.
-    pub fn of(wanted: Wanted<'_>, document: &Document, outcome: Outcome) -> Self {
+    pub fn of(wanted: Wanted<'_>, limits: &Limits, document: &Document, outcome: Outcome) -> Self {
         let table = wanted.table;
+        let mut work = EditWork::new(limits);
         let mut leaves = false;
         let update = match outcome {
             Outcome::Skip(reason) => return Self::Skip(reason),
@@ -63,9 +80,9 @@ impl Intent {
             Outcome::Changes(changes) => return Self::Changes(changes),
             Outcome::Edit(edits) => {
                 leaves = leave(wanted.filter, &edits);
-                Update::edited(table, document, &edits)
+                Update::edited(table, document, &edits, &mut work)
             }
-            Outcome::Replace(body) => Update::replaced(table, document, &body),
+            Outcome::Replace(body) => Update::replaced(table, document, &body, &mut work),
         };
         match update {
             Ok(Some(update)) => Self::Update {
@@ -104,8 +121,10 @@ impl Update {
         table: &Table,
         document: &Document,
         edits: &[Edit],
+        work: &mut EditWork<'_>,
     ) -> Result<Option<Self>, Failure> {
-        let body = apply_edits(&document.body, edits).map_err(|error| edit_refused(&error))?;
+        let body = apply_within(&document.body, edits, &mut work.left)
+            .map_err(|error| edit_refused(&error, work))?;
         if body == document.body {
             return Ok(None);
         }
@@ -125,10 +144,11 @@ impl Update {
         table: &Table,
         document: &Document,
         body: &str,
+        work: &mut EditWork<'_>,
     ) -> Result<Option<Self>, Failure> {
         let edits = diff(&document.body, body)
             .map_err(|error| refused("invalid-value", format!("the new body is {error}"), None))?;
-        Self::edited(table, document, &edits)
+        Self::edited(table, document, &edits, work)
     }
 }
 
@@ -140,10 +160,16 @@ fn refused(code: &str, message: impl Into<String>, at: Option<String>) -> Failur
     }
 }
 
-fn edit_refused(error: &EditError) -> Failure {
+fn edit_refused(error: &EditError, work: &EditWork<'_>) -> Failure {
     let code = match error {
         EditError::Value { .. } => "invalid-value",
-        EditError::Work { .. } => "limit",
+        EditError::Work { edits, bytes } => {
+            let limit = limit!(work.limits.edit_work);
+            let message = format!(
+                "{edits} edits of a body of {bytes} bytes would go over more text than they may, and {limit}"
+            );
+            return refused("limit", message, None);
+        }
         _ => "invalid-edit",
     };
     refused(code, error.to_string(), error.at().map(str::to_owned))
@@ -265,7 +291,7 @@ mod tests {
                 .map(|(key, value)| format!("\"{key}\":{value}"))
                 .collect();
             let body = format!("{{{}}}", members.join(","));
-            if let Ok(after) = apply_edits(&body, &edits)
+            if let Ok(after) = migration_document::apply(&body, &edits)
                 && leave(&filter, &edits)
             {
                 prop_assert!(!filter.matches(&after).unwrap(), "{} {:?} {}", body, edits, after);

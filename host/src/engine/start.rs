@@ -157,6 +157,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
             table,
             writable,
             filter,
+            limits: job.plugin.limits().clone(),
         },
         world,
         reader,

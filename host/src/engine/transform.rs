@@ -42,7 +42,7 @@ pub(super) fn transform(
         intents: documents
             .iter()
             .zip(answer.outcomes)
-            .map(|(document, outcome)| Intent::of(wanted, document, outcome))
+            .map(|(document, outcome)| Intent::of(wanted, work.limits(), document, outcome))
             .collect(),
         asked: answer.asked,
         log: answer.log,

@@ -179,6 +179,7 @@ limits! {
     document_time: Time(Duration::from_secs(1)), "Time of one call for a single document";
     returned_bytes: Size(128 << 20), "What one call hands to the host";
     document_edits: Count(1_000), "Edits in a document's outcome";
+    edit_work: Size(1 << 30), "Text that the edits of a document's outcome go over"; // A second or three.
     document_changes: Count(10_000), "Changes in a document's outcome";
     document_insertions: Count(10_000), "Insertions in a document's outcome";
     json_size: Size(16 << 20), "One JSON value or new body";

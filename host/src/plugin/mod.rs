@@ -171,7 +171,13 @@ pub struct Work<'p> {
     function: v0_1::Function<'p>,
 }
 
-impl Work<'_> {
+impl<'p> Work<'p> {
+    /// What the plugin may use.
+    #[must_use]
+    pub fn limits(&self) -> &'p Limits {
+        &self.plugin.limits
+    }
+
     /// Calls it for a batch, each time in a fresh instance.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use members::set_members;
 use together::together;
 
 /// How much text edits may go over that nobody sets a limit, in bytes. A second or three.
-pub const WORK: usize = 1 << 30;
+const WORK: usize = 1 << 30;
 
 /// Why an edit does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -81,7 +81,7 @@ impl EditError {
     }
 }
 
-/// Applies edits, one after the other: all of them or none. They may go over as much text as [`WORK`] says.
+/// Applies edits, one after the other: all of them or none. They may go over a GiB of text.
 ///
 /// What they do not name keeps its exact bytes. A new member goes to the end of its object and is
 /// spaced like the member before it.
@@ -99,33 +99,47 @@ impl EditError {
 /// );
 /// ```
 pub fn apply(body: &str, edits: &[Edit]) -> Result<String, EditError> {
-    apply_within(body, edits, WORK)
+    apply_within(body, edits, &mut Allowance::of(WORK))
 }
 
-/// As [`apply`], with a limit on how much text the edits may go over, in bytes. Edits that do not touch what the others
+/// As [`apply`], with an allowance of text that the edits may go over. Edits that do not touch what the others
 /// do go over a value once for all of them, for every level that they lead down; others go over it each.
 ///
 /// # Errors
-/// The first edit that does not apply; [`EditError::Work`] beyond the limit.
-pub fn apply_within(body: &str, edits: &[Edit], work: usize) -> Result<String, EditError> {
+/// The first edit that does not apply; [`EditError::Work`] beyond the allowance.
+pub fn apply_within(
+    body: &str,
+    edits: &[Edit],
+    allowance: &mut Allowance,
+) -> Result<String, EditError> {
     if let Some(text) = set_members(body, edits)? {
-        return Ok(text);
+        return if allowance.spend(body.len()) {
+            Ok(text)
+        } else {
+            Err(too_much(body, edits))
+        };
     }
-    let mut work = Work { left: work };
     if edits.len() > 1
-        && let Some(text) = together(body, edits, &mut work)?
+        && let Some(text) = together(body, edits, allowance)?
     {
         return Ok(text);
     }
-    in_turns(body, edits, &mut work)
+    in_turns(body, edits, allowance)
 }
 
 /// How much text edits may still go over.
-struct Work {
+#[derive(Debug)]
+pub struct Allowance {
     left: usize,
 }
 
-impl Work {
+impl Allowance {
+    /// So many bytes.
+    #[must_use]
+    pub fn of(bytes: usize) -> Self {
+        Self { left: bytes }
+    }
+
     /// Whether there is so much left.
     fn allows(&self, bytes: usize) -> bool {
         bytes <= self.left
@@ -147,12 +161,14 @@ fn too_much(body: &str, edits: &[Edit]) -> EditError {
 }
 
 /// Makes one edit after the other.
-fn in_turns(body: &str, edits: &[Edit], work: &mut Work) -> Result<String, EditError> {
+fn in_turns(body: &str, edits: &[Edit], allowance: &mut Allowance) -> Result<String, EditError> {
     let mut text = body.to_owned();
     let mut left: usize = edits.iter().map(levels).sum();
     for edit in edits {
         // The rest costs as much again as the body is large by now.
-        if !work.allows(text.len().saturating_mul(left)) || !work.spend(text.len() * levels(edit)) {
+        if !allowance.allows(text.len().saturating_mul(left))
+            || !allowance.spend(text.len() * levels(edit))
+        {
             return Err(too_much(body, edits));
         }
         left -= levels(edit);
@@ -414,7 +430,7 @@ fn twice(text: &str, at: &str, last: Span) -> Result<bool, JsonError> {
 /// Makes one edit in the way that knows nothing of others.
 #[cfg(test)]
 fn one(body: &str, edit: &Edit) -> Result<String, EditError> {
-    in_turns(body, std::slice::from_ref(edit), &mut Work { left: WORK })
+    in_turns(body, std::slice::from_ref(edit), &mut Allowance::of(WORK))
 }
 
 #[cfg(test)]
@@ -482,7 +498,8 @@ mod tests {
             })
         );
         assert!(apply(&body, &edits[..10]).is_ok());
-        assert!(apply_within(&body, &edits[..10], 1 << 20).is_err());
+        let within = |bytes| apply_within(&body, &edits[..10], &mut Allowance::of(bytes));
+        assert!(within(1 << 20).is_err());
     }
 
     #[test]
@@ -491,8 +508,9 @@ mod tests {
         let edits: Vec<_> = (0..100_000).map(|n| put(&format!("/{n}"), "2")).collect();
         assert_eq!(apply(&body("1"), &edits).unwrap(), body("2"));
         // Once over the body, and no more.
-        assert!(apply_within(&body("1"), &edits, body("1").len()).is_ok());
-        assert!(apply_within(&body("1"), &edits, body("1").len() - 1).is_err());
+        let within = |bytes| apply_within(&body("1"), &edits, &mut Allowance::of(bytes));
+        assert!(within(body("1").len()).is_ok());
+        assert!(within(body("1").len() - 1).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod number;
 mod sample;
 
 pub use diff::diff;
-pub use edit::{EditError, apply};
+pub use edit::{Allowance, EditError, apply, apply_within};
 pub use filter::{ConditionError, Filter};
 pub use json::JsonError;
 pub use model::{Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test};

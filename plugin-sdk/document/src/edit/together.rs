@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{EditError, Spacing, Work, append, check_value, quoted, too_much};
+use super::{Allowance, EditError, Spacing, append, check_value, quoted, too_much};
 use crate::json::{self, Entry, Span};
 use crate::model::Edit;
 
@@ -56,7 +56,7 @@ enum Seen {
 pub(super) fn together(
     body: &str,
     edits: &[Edit],
-    work: &mut Work,
+    allowance: &mut Allowance,
 ) -> Result<Option<String>, EditError> {
     let Some(mut items) = apart(edits) else {
         return Ok(None);
@@ -78,7 +78,7 @@ pub(super) fn together(
     // What is nested is kept here and not on the stack: a body may be nested deeper than that has room for.
     let mut open = vec![(json::root(body)?, &mut items[..])];
     while let Some((span, items)) = open.pop() {
-        if !work.spend(span.end - span.start) {
+        if !allowance.spend(span.end - span.start) {
             return Err(too_much(body, edits));
         }
         match pass.look(span, items, &mut open)? {
@@ -501,7 +501,7 @@ mod tests {
     }
 
     fn at_once(body: &str, edits: &[Edit]) -> Result<Option<String>, EditError> {
-        together(body, edits, &mut Work { left: WORK })
+        together(body, edits, &mut Allowance::of(WORK))
     }
 
     /// JSON with few different keys, some of them twice in one object, and odd spacing.
