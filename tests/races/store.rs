@@ -12,8 +12,8 @@ use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId}
 use host::store::shelf::ShelfEntry;
 use host::store::sqlite::SqliteStore;
 use host::store::{
-    Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reach, Reader,
-    Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
+    Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reach,
+    Reader, Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
 use migration_document::{Failure, Filter};
 

@@ -11,6 +11,7 @@ mod checkout;
 mod ci;
 mod component;
 mod demo;
+mod fuzz;
 mod plugins;
 mod shell;
 mod test;
@@ -62,6 +63,12 @@ const COMMANDS: &[Command] = &[
         run: test::run,
     },
     Command {
+        name: "fuzz",
+        arguments: "[TARGET…] [--time TIME]",
+        summary: "look for bytes that break a promise, a minute for each target of fuzz/ if no time is given",
+        run: fuzz::run,
+    },
+    Command {
         name: "bench",
         arguments: "[--documents N] [--runs R] [--only NAME,…]",
         summary: "compare the host with scripts, with one SQL statement and with what SQLite can do at best",
@@ -76,7 +83,12 @@ const COMMANDS: &[Command] = &[
 ];
 
 fn main() -> ExitCode {
-    match dispatch() {
+    let done = if fuzz::stands_before_rustc() {
+        fuzz::rustc()
+    } else {
+        dispatch()
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             shell::say(format_args!("error: {error:#}"));

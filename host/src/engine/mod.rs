@@ -30,6 +30,7 @@ pub mod forget;
 pub mod grants;
 mod intent;
 pub mod journal;
+pub mod judge;
 mod named;
 pub mod observer;
 mod refind;

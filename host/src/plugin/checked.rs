@@ -24,7 +24,7 @@ type Checked = Result<(), Excess>;
 
 /// An outcome within its limits, and with no secret in what it says; the document's failure where it is over a
 /// limit. What it would have written is data, and stays as it is.
-pub(super) fn outcome(outcome: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
+pub(crate) fn outcome(outcome: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
     let clean = |text| secrets.clean(text);
     let outcome = match outcome {
         Outcome::Skip(reason) => Outcome::Skip(clean(reason).into_string()),

@@ -28,6 +28,8 @@ pub use log::{Level, Log, LogLine};
 pub use secrets::{Clean, Secrets};
 pub use world::{Asked, Fixed, SharedReader, World};
 
+pub(crate) use checked::outcome as checked_outcome;
+
 use crate::store::Document;
 use guest::TABLE_ELEMENT;
 use limits::{Size, limit};

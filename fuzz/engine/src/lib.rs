@@ -1,0 +1,1 @@
+//! Builds libFuzzer: what is wanted is what its build leaves behind.
