@@ -366,9 +366,7 @@ fn imports(
         match ours {
             Some((_, version)) if !speaks(version) => return Err(other_version(path, version)),
             Some(("types" | "lookup" | "context" | "log", _)) => {}
-            _ if wasi::PACKAGES
-                .iter()
-                .any(|package| name.starts_with(package)) => {}
+            _ if wasi::has(name) => {}
             // A bare type needs nothing from the host.
             _ if matches!(item.ty, ComponentItem::Type(_)) => {}
             _ => foreign.push(name.to_owned()),
