@@ -19,7 +19,7 @@ use host::engine::undo::undo;
 use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, RunError, Task};
 use host::ledger::RunId;
 use host::ledger::undo::decode;
-use host::plugin::{Limits, Plugin, Secrets};
+use host::plugin::{Compiler, Limits, Plugin, Secrets};
 use host::store::StoreError;
 use host::store::sqlite::SqliteStore;
 use nix::sys::signal::{Signal, kill};
@@ -303,7 +303,12 @@ fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
 }
 
 fn load() -> Plugin {
-    Plugin::load(guest("scripted").as_ref(), &Limits::default(), None).unwrap()
+    Plugin::load(
+        guest("scripted").as_ref(),
+        &Limits::default(),
+        &Compiler::unbounded(),
+    )
+    .unwrap()
 }
 
 #[test]

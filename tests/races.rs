@@ -10,7 +10,7 @@ use std::time::Duration;
 use host::engine::undo::{UndoReport, undo};
 use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Task};
 use host::ledger::{Counters, RunId, RunState};
-use host::plugin::{Limits, Plugin, Secrets};
+use host::plugin::{Compiler, Limits, Plugin, Secrets};
 use host::store::Store;
 use host::store::sqlite::SqliteStore;
 use proptest::prelude::*;
@@ -31,7 +31,12 @@ static UNFILTERED: LazyLock<Plugin> = LazyLock::new(|| load("scripted"));
 static FILTERED: LazyLock<Plugin> = LazyLock::new(|| load("filtered"));
 
 fn load(name: &str) -> Plugin {
-    Plugin::load(guest(name).as_ref(), &Limits::default(), None).unwrap()
+    Plugin::load(
+        guest(name).as_ref(),
+        &Limits::default(),
+        &Compiler::unbounded(),
+    )
+    .unwrap()
 }
 
 /// How many things there are at first.

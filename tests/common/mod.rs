@@ -25,15 +25,21 @@ pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn component(variable: &str, folder: &str, name: &str) -> &'static str {
+/// A file that `cargo xtask plugins` makes.
+fn made(variable: &str, folder: &str, name: &str) -> PathBuf {
     let folder = std::env::var_os(variable)
         .map_or_else(|| checkout().join("target").join(folder), PathBuf::from);
-    let path = folder.join(format!("{name}.wasm"));
+    let path = folder.join(name);
     assert!(
         path.is_file(),
         "{} is missing: run `cargo xtask plugins`",
         path.display()
     );
+    path
+}
+
+fn component(variable: &str, folder: &str, name: &str) -> &'static str {
+    let path = made(variable, folder, &format!("{name}.wasm"));
     // A few bytes for as long as the tests run make every command line easier to write.
     String::leak(path.to_str().unwrap().to_owned())
 }
@@ -46,6 +52,19 @@ pub fn plugin(name: &str) -> &'static str {
 /// The file of a component that only tests need.
 pub fn guest(name: &str) -> &'static str {
     component("HOST_TEST_GUESTS", "guests", name)
+}
+
+/// Modules and components that `tests/smith` has made at random.
+pub fn made_at_random() -> Vec<Vec<u8>> {
+    let file = fs::read(made("HOST_TEST_GUESTS", "guests", "smith.components")).unwrap();
+    let mut rest = &file[..];
+    let mut made = Vec::new();
+    while let Some((length, more)) = rest.split_first_chunk() {
+        let (wasm, more) = more.split_at(u32::from_le_bytes(*length) as usize);
+        made.push(wasm.to_vec());
+        rest = more;
+    }
+    made
 }
 
 /// The data of real life that lies beside the checkout; None, with a word about it, where it does not.
@@ -256,13 +275,7 @@ impl Lab {
 
     /// Starts `host` with these arguments and does not wait for it.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let child = self
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Running { child, said: None }
+        Running::start(&mut self.command(arguments))
     }
 
     /// Puts so many things, t00000 and so on, which have these bodies in turns.
@@ -399,6 +412,21 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command and does not wait for it.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, said: None }
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until a line of its standard error contains this text.
     pub fn until_it_says(&mut self, text: &str) {
         let mut stderr = BufReader::new(self.child.stderr.take().unwrap());

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::bounds;
 use super::guest::{Guest, Manifest, SHORT};
-use crate::common::Lab;
+use crate::common::{Lab, Ran, STORE};
 
 fn describe(describe: &str) -> Guest<'_> {
     Guest {
@@ -235,23 +235,108 @@ fn texts_that_steer_the_terminal_when_they_are_asked_for() {
 }
 
 #[test]
-fn a_network() {
-    let guest = component(
-        "(import \"wasi:http/outgoing-handler@0.2.0\" (instance))
-         (import \"wasi:sockets/tcp@0.2.0\" (instance (export \"connect-anywhere\" (func))))",
-    );
-    assert_snapshot!(guest.is_refused(&[]), @"
+fn what_no_plugin_is_given() {
+    for (import, refused) in [
+        ("wasi:http/outgoing-handler@0.2.0", "(instance)"),
+        ("wasi:filesystem/raw@0.2.0", "(instance)"),
+        ("wasi:filesystem/types@0.3.0", "(instance)"),
+        ("wasi:sockets/raw@0.2.0", "(instance)"),
+        ("env", "(func)"),
+    ] {
+        let import_text = format!("(import \"{import}\" {refused})");
+        let ran = component(&import_text).is_refused(&[]).to_string();
+        assert_eq!(
+            ran.replace(import, "[IMPORT]"),
+            "------- stderr -------\n\
+             error: hostile.wasm imports what no plugin is given: [IMPORT]\n\
+             hint: build it without what needs these; plugins have no network and no files\n\
+             [exit status: 1]"
+        );
+    }
+}
+
+#[test]
+fn functions_that_its_interfaces_do_not_have() {
+    for (import, function) in [
+        ("wasi:filesystem/types@0.2.0", "open-anything"),
+        ("wasi:sockets/tcp@0.2.0", "connect-anywhere"),
+        ("wasi:cli/environment@0.2.0", "set-anything"),
+    ] {
+        let import_text =
+            format!("(import \"{import}\" (instance (export \"{function}\" (func))))");
+        let ran = component(&import_text).is_refused(&[]).to_string();
+        assert_eq!(
+            ran.replace(import, "[IMPORT]")
+                .replace(function, "[FUNCTION]"),
+            "------- stderr -------\n\
+             error: hostile.wasm does not fit the interface: component imports instance `[IMPORT]`, but a matching implementation was not found in the linker: instance export `[FUNCTION]` has the wrong type: function implementation is missing\n\
+             [exit status: 1]"
+        );
+    }
+}
+
+#[test]
+fn a_flood_of_imports() {
+    let imports: String = (0..20_000)
+        .map(|number| format!("(import \"flood-{number}\" (func))"))
+        .collect();
+    let ran = component(&imports).is_refused(&[]);
+    assert_snapshot!(shortened(&ran), @"
     ------- stderr -------
-    error: hostile.wasm imports what no plugin is given: wasi:http/outgoing-handler@0.2.0
+    error: hostile.wasm imports what no plugin is given: flood-0, flood-1, flood-2, flood-3, flood-4, flood-5, flood-6, flood-7, flood-8, flood-9, flood-10, flood-11, flood-12, flood-13, flood-14, flood-1 […] ood-459, flood-460, flood-461, flood-462, flood-463, flood-464, flood-465, flood-466, and 19533 more
     hint: build it without what needs these; plugins have no network and no files
     [exit status: 1]
     ");
-    let guest = component(
-        "(import \"wasi:sockets/tcp@0.2.0\" (instance (export \"connect-anywhere\" (func))))",
-    );
+}
+
+/// What was shown, with the lines that are too long for a test cut in the middle.
+fn shortened(ran: &Ran) -> String {
+    let short = |line: &str| match line.char_indices().nth(200) {
+        None => line.to_owned(),
+        Some((at, _)) => format!("{} […] {}", &line[..at], &line[line.len() - 100..]),
+    };
+    ran.to_string()
+        .lines()
+        .map(short)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_wait_when_it_is_asked_what_it_is() {
+    let guest = Guest {
+        component: "(import \"wasi:io/poll@0.2.0\" (instance $poll
+              (export \"pollable\" (type $own (sub resource)))
+              (export \"poll\" (func (param \"in\" (list (borrow $own))) (result (list u32))))))
+            (alias export $poll \"pollable\" (type $pollable))
+            (import \"wasi:clocks/monotonic-clock@0.2.0\" (instance $clock
+              (alias outer 1 $pollable (type $outer))
+              (export \"pollable\" (type $pollable (eq $outer)))
+              (export \"subscribe-duration\" (func (param \"when\" u64) (result (own $pollable))))))
+            (core module $pages (memory (export \"memory\") 1)
+              (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+            (core instance $pages (instantiate $pages))
+            (core func $wait (canon lower (func $poll \"poll\")
+              (memory $pages \"memory\") (realloc (func $pages \"realloc\"))))
+            (core func $subscribe (canon lower (func $clock \"subscribe-duration\")))
+            (core module $sleeper
+              (import \"wasi\" \"memory\" (memory 1))
+              (import \"wasi\" \"poll\" (func $poll (param i32 i32 i32)))
+              (import \"wasi\" \"subscribe\" (func $subscribe (param i64) (result i32)))
+              (func (export \"sleep\")
+                (i32.store (i32.const 0) (call $subscribe (i64.const 3600000000000)))
+                (call $poll (i32.const 0) (i32.const 1) (i32.const 16))))
+            (core instance $sleeper (instantiate $sleeper (with \"wasi\" (instance
+              (export \"memory\" (memory $pages \"memory\"))
+              (export \"poll\" (func $wait))
+              (export \"subscribe\" (func $subscribe))))))",
+        imports: "(import \"sleeper\" \"sleep\" (func $sleep))",
+        with: "(with \"sleeper\" (instance $sleeper))",
+        ..describe("(call $sleep)")
+    };
     assert_snapshot!(guest.is_refused(&[]), @"
     ------- stderr -------
-    error: hostile.wasm does not fit the interface: component imports instance `wasi:sockets/tcp@0.2.0`, but a matching implementation was not found in the linker: instance export `connect-anywhere` has the wrong type: function implementation is missing
+    error: the plugin failed when asked for its manifest: the plugin trapped: the plugin tried to wait, and plugins cannot
     [exit status: 1]
     ");
 }

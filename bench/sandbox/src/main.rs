@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use bench_native::transform::transform;
 use bench_native::{BATCH, sample};
-use host::plugin::{Fixed, Limits, Plugin, World};
+use host::plugin::{Compiler, Fixed, Limits, Plugin, World};
 use host::store::{Document, Format, Place};
 use migration_document::Outcome;
 
@@ -34,7 +34,11 @@ fn main() -> Result<()> {
         _ => bail!("Usage: bench-sandbox PLUGIN [BATCHES]"),
     };
     let unlimited = Plugin::load_without_limits(Path::new(plugin))?;
-    let plugin = Plugin::load(Path::new(plugin), &Limits::default(), None)?;
+    let plugin = Plugin::load(
+        Path::new(plugin),
+        &Limits::default(),
+        &Compiler::unbounded(),
+    )?;
     let world = World {
         fixed: Arc::new(Fixed {
             migration: plugin.manifest.name.clone(),

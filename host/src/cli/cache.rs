@@ -1,10 +1,11 @@
-//! Flags for the cache of compiled plugins.
+//! How the commands load plugins, and the flags for the cache of compiled ones.
 
 use std::path::Path;
 
 use bytesize::ByteSize;
 use tracing::{info, warn};
 
+use super::compiler::compiler;
 use crate::config::File;
 use crate::plugin::compile::cache::SIZE;
 use crate::plugin::{Cache, CacheError, LimitSettings, Plugin, PluginError};
@@ -30,8 +31,8 @@ impl CacheArguments {
         limits: &LimitSettings,
         file: &File,
     ) -> Result<Plugin, PluginError> {
-        let cache = self.cache(file);
-        Plugin::load(plugin, &limits.over(&file.limits), cache.as_ref())
+        let compiler = compiler()?.with_cache(self.cache(file));
+        Plugin::load(plugin, &limits.over(&file.limits), &compiler)
     }
 
     /// The user's cache, unless none is wanted, or none can be had: then plugins are compiled each time.

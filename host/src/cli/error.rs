@@ -204,6 +204,9 @@ impl From<PluginError> for CommandError {
         let made = Self::new(&error);
         match error {
             PluginError::NotWasm { .. } => made.hint("give the component's file, which ends in .wasm"),
+            PluginError::MachineCode { .. } => made.hint(
+                "give the component itself, from before it was compiled: what machine code does, nobody can check",
+            ),
             PluginError::CoreModule { .. } => made.hint(
                 "build it as a component: in Rust, --target wasm32-unknown-unknown with the linker wasm-component-ld, as the project that `host new` makes does",
             ),
@@ -220,6 +223,8 @@ impl From<PluginError> for CommandError {
             | PluginError::Unreadable { .. }
             | PluginError::TooLarge { .. }
             | PluginError::Invalid { .. }
+            | PluginError::CompileLimit(_)
+            | PluginError::Compiler(_)
             | PluginError::Oversized { .. }
             | PluginError::Misfit { .. }
             | PluginError::Manifest(_)

@@ -12,6 +12,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 mod backup;
 mod bar;
 mod cache;
+mod compiler;
 mod completions;
 mod consent;
 mod error;
@@ -185,7 +186,14 @@ impl StoreArguments {
 }
 
 /// Runs a command line, shows what it comes to, and returns the exit status of the process.
+///
+/// Whoever has a command line of their own calls this first, with all of it: the host starts the program once
+/// more to compile plugins.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    if compiler::is_called_to_compile(&arguments) {
+        return crate::plugin::compile::serve();
+    }
     match run(arguments) {
         Ok(status) => status,
         Err(error) => {

@@ -81,7 +81,7 @@ pub(super) fn manifest(manifest: &Manifest, limits: &Limits) -> Checked {
 }
 
 /// Cuts a message to its limit, and says so.
-fn cut(mut message: Clean, limits: &Limits) -> String {
+pub(super) fn cut(mut message: Clean, limits: &Limits) -> String {
     if message.cut(limits.message_bytes.0) {
         format!("{message}… (cut: {})", limit!(limits.message_bytes))
     } else {

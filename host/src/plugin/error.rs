@@ -38,6 +38,12 @@ pub enum PluginError {
         /// The file.
         path: PathBuf,
     },
+    /// Machine code, which nobody can check.
+    #[error("{} is machine code, not WebAssembly", path.display())]
+    MachineCode {
+        /// The file.
+        path: PathBuf,
+    },
     /// A core module: no component.
     #[error("{} is a core WebAssembly module, not a component", path.display())]
     CoreModule {
@@ -52,6 +58,12 @@ pub enum PluginError {
         /// What the validator says.
         detail: String,
     },
+    /// Compiling it takes more than it may.
+    #[error("the plugin takes more to compile than it may: {0}")]
+    CompileLimit(Limit),
+    /// The compiler did not do its work.
+    #[error("the plugin was not compiled, for the compiler failed: {0}")]
+    Compiler(String),
     /// A sound component, of which no instance can be made: the pool of instances has no place that large.
     #[error("{} asks for more than an instance can have: {detail}", path.display())]
     Oversized {

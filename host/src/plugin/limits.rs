@@ -172,6 +172,8 @@ macro_rules! limits {
 
 limits! {
     component_size: Size(64 << 20), "The plugin's file"; // A component with a Python interpreter has 18 MB.
+    compile_time: Time(Duration::from_secs(60)), "Processor time of compiling a plugin, in whole seconds"; // One with a Python interpreter takes 11 s.
+    compile_memory: Size(2 << 30), "Memory of the process that compiles a plugin";
     instance_memory: Size(256 << 20), "Memories and tables of an instance together";
     instance_parts: Count(100), "Memories, tables and core instances of an instance, of each";
     stack: Size(512 << 10), "Stack of a call";

@@ -1,6 +1,7 @@
 //! Everything Wasm: loading a component, telling what it is, and calling it in a sandbox.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ mod v0_1;
 mod wasi;
 pub mod world;
 
+pub use compile::Compiler;
 pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
 pub use limits::{Limit, LimitSettings, Limits};
@@ -31,6 +33,7 @@ pub use world::{Asked, Fixed, SharedReader, World};
 pub(crate) use checked::outcome as checked_outcome;
 
 use crate::store::Document;
+use compile::Failure;
 use guest::TABLE_ELEMENT;
 use limits::{Size, limit};
 
@@ -74,21 +77,20 @@ pub struct Plugin {
 impl Plugin {
     /// Loads a component, checks it, and asks it what it is. Nothing else of it runs.
     ///
-    /// With a cache it is compiled only where the cache does not have it.
-    ///
     /// # Errors
     /// If the file is no plugin for this host, or its manifest cannot be used.
-    pub fn load(path: &Path, limits: &Limits, cache: Option<&Cache>) -> Result<Self, PluginError> {
+    pub fn load(path: &Path, limits: &Limits, compiler: &Compiler) -> Result<Self, PluginError> {
         let bytes = read(path, limits)?;
         let engine = &engine(limits)?;
         let identity = compile::identity(&bytes);
-        let component = compile::component(engine, &bytes, &identity, cache)
-            .map_err(|error| unusable(path, limits, &error))?;
+        let component = compiler
+            .component(engine, &bytes, &identity, limits)
+            .map_err(|failure| unusable(path, failure, limits))?;
         Self::new(path, &bytes, &component, limits, Bounds::Kept)
     }
 
     /// Loads a component that may take all that there is: time, memory, as much as it likes to return. To be
-    /// compared with one that may not, which tells what the limits cost.
+    /// compared with one that may not, which tells what the limits cost. It is compiled in this process.
     ///
     /// # Errors
     /// As [`Plugin::load`].
@@ -112,11 +114,11 @@ impl Plugin {
         bounds: Bounds,
     ) -> Result<Self, PluginError> {
         let engine = component.engine();
-        let interface = version(path, engine, component)?;
-        let imports = imports(path, engine, component)?;
+        let interface = version(path, engine, component, limits)?;
+        let imports = imports(path, engine, component, limits)?;
         let linked = v0_1::Linked::new(component, bounds).map_err(|error| PluginError::Misfit {
             path: path.into(),
-            detail: format!("{error:#}"),
+            detail: cut(format!("{error:#}"), limits),
         })?;
         let manifest = linked.describe(limits).map_err(PluginError::Describe)?;
         let filter = checked(&manifest, limits)?;
@@ -241,7 +243,8 @@ fn engine(limits: &Limits) -> Result<Engine, PluginError> {
     Ok(made)
 }
 
-fn new_engine(stack: Size, memory: Size, bounds: Bounds) -> Result<Engine, String> {
+/// The settings of all engines, of which the compiler's process has one, too.
+fn config(stack: Size, bounds: Bounds) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(bounds == Bounds::Kept)
@@ -253,6 +256,11 @@ fn new_engine(stack: Size, memory: Size, bounds: Bounds) -> Result<Engine, Strin
         .wasm_relaxed_simd(false)
         // Calls are synchronous; the bookkeeping for others would triple their cost.
         .concurrency_support(false);
+    config
+}
+
+fn new_engine(stack: Size, memory: Size, bounds: Bounds) -> Result<Engine, String> {
+    let config = config(stack, bounds);
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(memory)));
     // Where addresses are scarce there is no pool: a limit of the process, a small machine.
@@ -272,23 +280,49 @@ fn new_engine(stack: Size, memory: Size, bounds: Bounds) -> Result<Engine, Strin
     Ok(engine)
 }
 
-/// Why a component was not compiled: it is none, or the pool has no room for it.
-fn unusable(path: &Path, limits: &Limits, error: &wasmtime::Error) -> PluginError {
-    let (path, detail) = (path.into(), error.root_cause().to_string());
-    // None has a type of its own.
-    if detail.contains("has a minimum element size of") {
-        let detail = format!("a table that large, and {}", limit!(limits.instance_memory));
-        return PluginError::Oversized { path, detail };
-    }
-    if detail.contains("exceeds the limit of") && !detail.contains("(at offset ")
-        || detail.contains("exceeds the configured maximum")
-    {
-        PluginError::Oversized { path, detail }
-    } else {
-        PluginError::Invalid { path, detail }
+/// Why a component cannot be used.
+fn unusable(path: &Path, failure: Failure, limits: &Limits) -> PluginError {
+    let path = path.into();
+    match failure {
+        Failure::Invalid(detail) => PluginError::Invalid {
+            path,
+            detail: cut(detail, limits),
+        },
+        // None has a type of its own.
+        Failure::Unloadable(detail) if detail.contains("has a minimum element size of") => {
+            let detail = format!("a table that large, and {}", limit!(limits.instance_memory));
+            PluginError::Oversized { path, detail }
+        }
+        Failure::Unloadable(detail) => PluginError::Oversized { path, detail },
+        Failure::Limit(limit) => PluginError::CompileLimit(limit),
+        Failure::Compiler(detail) => PluginError::Compiler(cut(detail, limits)),
     }
 }
 
+/// A text with parts that the component's maker has written, no longer than a message may be. Nobody has given
+/// the plugin a secret yet.
+fn cut(text: String, limits: &Limits) -> String {
+    checked::cut(Secrets::default().clean(text), limits)
+}
+
+/// As many names as a message may hold, and how many more there are.
+fn few(mut names: Vec<String>, limits: &Limits) -> Vec<String> {
+    let mut room = limits.message_bytes.0;
+    let mut fits = |name: &String| {
+        let rest = room.checked_sub(name.len());
+        room = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let shown = names.iter().position(|name| !fits(name));
+    if let Some(shown) = shown {
+        let more = names.len() - shown;
+        names.truncate(shown);
+        names.push(format!("and {more} more"));
+    }
+    names
+}
+
+/// Reads a plugin's file, of which no more is taken than there may be: what is no file may never end.
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let unreadable = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => PluginError::Absent { path: path.into() },
@@ -297,26 +331,42 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
             source,
         },
     };
-    let found = std::fs::metadata(path).map_err(unreadable)?.len();
-    if usize::try_from(found).unwrap_or(usize::MAX) > limits.component_size.0 {
+    let most = limits.component_size.0 as u64;
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    if size <= most {
+        bytes.reserve_exact(usize::try_from(size).unwrap_or_default());
+        file.take(most.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    }
+    let found = size.max(bytes.len() as u64);
+    if found > most {
         return Err(PluginError::TooLarge {
             found,
             limit: limit!(limits.component_size),
         });
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     // The magic number, then the version and the layer: 0 for modules, 1 for components.
     match bytes.get(..8) {
         Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => Ok(bytes),
         Some([b'\0', b'a', b's', b'm', _, _, 0, 0]) => {
             Err(PluginError::CoreModule { path: path.into() })
         }
+        // What wasmtime compiles is an ELF file, as programs are.
+        Some([0x7f, b'E', b'L', b'F', ..]) => Err(PluginError::MachineCode { path: path.into() }),
         _ => Err(PluginError::NotWasm { path: path.into() }),
     }
 }
 
 /// The version of the interface that a component was made for.
-fn version(path: &Path, engine: &Engine, component: &Component) -> Result<String, PluginError> {
+fn version(
+    path: &Path,
+    engine: &Engine,
+    component: &Component,
+    limits: &Limits,
+) -> Result<String, PluginError> {
     let exports: Vec<String> = component
         .component_type()
         .exports(engine)
@@ -328,7 +378,7 @@ fn version(path: &Path, engine: &Engine, component: &Component) -> Result<String
     else {
         return Err(PluginError::OtherWorld {
             path: path.into(),
-            found: exports,
+            found: few(exports, limits),
         });
     };
     if !speaks(found) {
@@ -356,6 +406,7 @@ fn imports(
     path: &Path,
     engine: &Engine,
     component: &Component,
+    limits: &Limits,
 ) -> Result<Vec<String>, PluginError> {
     let mut names = Vec::new();
     let mut foreign = Vec::new();
@@ -378,7 +429,7 @@ fn imports(
     } else {
         Err(PluginError::ForeignImport {
             path: path.into(),
-            names: foreign,
+            names: few(foreign, limits),
         })
     }
 }

@@ -271,7 +271,7 @@ fn shut(file: &TempFile<'_>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::compile::{component, identity};
+    use crate::plugin::compile::{component, here, identity};
     use std::fs;
     use std::time::Duration;
 
@@ -289,7 +289,8 @@ mod tests {
 
     fn load(engine: &Engine, cache: &Cache, number: usize) {
         let bytes = wat(number);
-        component(engine, &bytes, &identity(&bytes), Some(cache)).unwrap();
+        let compile = || here(engine, &bytes);
+        component(engine, &identity(&bytes), Some(cache), compile).unwrap();
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {
