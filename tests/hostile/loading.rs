@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::bounds;
 use super::guest::{Guest, Manifest, SHORT};
-use crate::common::{Lab, Ran, STORE};
+use crate::common::{Lab, Ran};
 
 fn describe(describe: &str) -> Guest<'_> {
     Guest {

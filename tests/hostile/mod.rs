@@ -5,6 +5,7 @@ mod compiling;
 mod documents;
 pub mod guest;
 mod loading;
+mod mutants;
 mod resources;
 mod secrecy;
 mod tables;

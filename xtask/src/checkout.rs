@@ -64,9 +64,18 @@ impl Checkout {
     /// It is one of its own because another compiler may be at work there than for the host: in a common
     /// folder each of the two would wait for the other's lock, and a `cargo clean` of one would hit both.
     pub fn guest_build(&self) -> PathBuf {
+        self.build("guest-build")
+    }
+
+    /// The target folder of what makes components at random, which is a workspace of its own.
+    pub fn smith_build(&self) -> PathBuf {
+        self.build("smith-build")
+    }
+
+    fn build(&self, name: &str) -> PathBuf {
         match &self.moved_target {
-            Some(target) => target.join("guest-build"),
-            None => self.root.join("target/guest-build"),
+            Some(target) => target.join(name),
+            None => self.root.join("target").join(name),
         }
     }
 

@@ -155,6 +155,32 @@ pub fn build_all(checkout: &Checkout) -> Result<()> {
         shelf.build(checkout, &toolchain, &names)?;
         shelf.remove_others(&names)?;
     }
+    smith(checkout)
+}
+
+/// Makes modules and components at random, for the tests of loading.
+fn smith(checkout: &Checkout) -> Result<()> {
+    /// How many.
+    const COUNT: &str = "2000";
+    let made = checkout.guests().join("smith.components");
+    let mut cargo = checkout.cargo();
+    cargo
+        .args([
+            "run",
+            "--quiet",
+            "--manifest-path",
+            "tests/smith/Cargo.toml",
+        ])
+        .arg("--target-dir")
+        .arg(checkout.smith_build())
+        .arg("--")
+        .arg(&made)
+        .arg(COUNT);
+    shell::quietly(&mut cargo)?;
+    shell::say(format_args!(
+        "  {COUNT} modules and components at random in {}",
+        checkout.relative(&made)
+    ));
     Ok(())
 }
 

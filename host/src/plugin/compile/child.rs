@@ -8,8 +8,8 @@ use wasmtime::Engine;
 
 use super::frame::{self, Answer, Task};
 use super::{Refusal, machine_code};
-use crate::plugin::{Bounds, config};
 use crate::plugin::limits::Size;
+use crate::plugin::{Bounds, config};
 
 /// Compiles one component for the host that started this process, and that this process's standard streams
 /// lead to. To be called at the very beginning of `main`, before a thread is started or a file opened: it
