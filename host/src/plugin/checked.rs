@@ -5,7 +5,8 @@ use migration_document::{
     Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test,
 };
 
-use super::limits::{Limit, Limits, Size, limit};
+use super::gauge::Peak;
+use super::limits::{Limit, Limits, Size, Usage, limit};
 use super::secrets::{Clean, Secrets};
 
 /// What was over a limit, and the limit.
@@ -23,19 +24,32 @@ impl std::fmt::Display for Excess {
 type Checked = Result<(), Excess>;
 
 /// An outcome within its limits, and with no secret in what it says; the document's failure where it is over a
-/// limit. What it would have written is data, and stays as it is.
-pub(crate) fn outcome(outcome: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
+/// limit. What it would have written is data, and stays as it is. What it uses of its limits is noted where somebody
+/// wants to know.
+pub(crate) fn outcome(
+    outcome: Outcome,
+    limits: &Limits,
+    secrets: &Secrets,
+    usage: Option<&mut Usage>,
+) -> Outcome {
+    let mut check = Check {
+        usage,
+        ..Check::new(limits)
+    };
     let clean = |text| secrets.clean(text);
     let outcome = match outcome {
         Outcome::Skip(reason) => Outcome::Skip(clean(reason).into_string()),
-        Outcome::Fail(Failure { code, message, at }) => Outcome::Fail(Failure {
-            code: clean(code).into_string(),
-            message: cut(clean(message), limits),
-            at: at.map(|at| clean(at).into_string()),
-        }),
+        Outcome::Fail(Failure { code, message, at }) => {
+            check.note(|usage| usage.message_bytes.count(message.len()));
+            Outcome::Fail(Failure {
+                code: clean(code).into_string(),
+                message: cut(clean(message), limits),
+                at: at.map(|at| clean(at).into_string()),
+            })
+        }
         data => data,
     };
-    match Check::new(limits).outcome(&outcome) {
+    match check.outcome(&outcome) {
         Ok(()) => outcome,
         Err(excess) => Outcome::Fail(Failure {
             code: "limit".into(),
@@ -47,7 +61,7 @@ pub(crate) fn outcome(outcome: Outcome, limits: &Limits, secrets: &Secrets) -> O
 
 /// Checks that a manifest is within its limits.
 pub(super) fn manifest(manifest: &Manifest, limits: &Limits) -> Checked {
-    let check = Check::new(limits);
+    let mut check = Check::new(limits);
     let lists = [
         &manifest.run_after,
         &manifest.reads,
@@ -66,6 +80,7 @@ pub(super) fn manifest(manifest: &Manifest, limits: &Limits) -> Checked {
         "a description",
         limits.message_bytes,
         || limit!(limits.message_bytes),
+        |usage| &mut usage.message_bytes,
     )?;
     for name in lists
         .into_iter()
@@ -96,6 +111,7 @@ struct Check<'l> {
     insertions: usize,
     /// How much deeper its renames bring values together.
     deeper: usize,
+    usage: Option<&'l mut Usage>,
 }
 
 impl<'l> Check<'l> {
@@ -105,6 +121,13 @@ impl<'l> Check<'l> {
             edits: 0,
             insertions: 0,
             deeper: 0,
+            usage: None,
+        }
+    }
+
+    fn note(&mut self, used: impl FnOnce(&mut Usage)) {
+        if let Some(usage) = &mut self.usage {
+            used(usage);
         }
     }
 
@@ -115,6 +138,7 @@ impl<'l> Check<'l> {
             Outcome::Replace(body) => self.json(body, 0),
             Outcome::Delete => Ok(()),
             Outcome::Changes(changes) => {
+                self.note(|usage| usage.document_changes.count(changes.len()));
                 if changes.len() > self.limits.document_changes.0 {
                     return Err(Excess {
                         found: format!("{} changes", changes.len()),
@@ -147,6 +171,8 @@ impl<'l> Check<'l> {
 
     fn insertion(&mut self, insertion: &Insertion) -> Checked {
         self.insertions += 1;
+        let insertions = self.insertions;
+        self.note(|usage| usage.document_insertions.count(insertions));
         if self.insertions > self.limits.document_insertions.0 {
             return Err(Excess {
                 found: format!("{} insertions", self.insertions),
@@ -158,13 +184,15 @@ impl<'l> Check<'l> {
         self.json(&insertion.body, 0)
     }
 
-    fn reference(&self, at: &Reference) -> Checked {
+    fn reference(&mut self, at: &Reference) -> Checked {
         self.name(&at.table, "a table's name")?;
         self.id(&at.id)
     }
 
     fn edits(&mut self, edits: &[Edit]) -> Checked {
         self.edits += edits.len();
+        let all = self.edits;
+        self.note(|usage| usage.document_edits.count(all));
         if self.edits > self.limits.document_edits.0 {
             return Err(Excess {
                 found: format!("{} edits", self.edits),
@@ -190,7 +218,7 @@ impl<'l> Check<'l> {
         Ok(())
     }
 
-    fn condition(&self, condition: &Condition) -> Checked {
+    fn condition(&mut self, condition: &Condition) -> Checked {
         self.id(&condition.at)?;
         let values = match &condition.test {
             Test::Present | Test::Missing => &[],
@@ -204,11 +232,19 @@ impl<'l> Check<'l> {
     }
 
     /// A JSON text that goes so deep into a document.
-    fn json(&self, text: &str, at: usize) -> Checked {
-        self.within(text, "a value", self.limits.json_size, || {
-            limit!(self.limits.json_size)
-        })?;
+    fn json(&mut self, text: &str, at: usize) -> Checked {
+        let limits = self.limits;
+        self.within(
+            text,
+            "a value",
+            limits.json_size,
+            || limit!(limits.json_size),
+            |usage| &mut usage.json_size,
+        )?;
         self.depth(at)?;
+        if self.usage.is_some() {
+            return self.depth(at + nesting(text));
+        }
         let left = self.limits.json_depth.0 - at;
         // Nearly all texts have too few brackets to be nested that deep, and counting them is quick.
         let brackets = |text: &str| {
@@ -222,7 +258,8 @@ impl<'l> Check<'l> {
         self.depth(at + nesting(text))
     }
 
-    fn depth(&self, depth: usize) -> Checked {
+    fn depth(&mut self, depth: usize) -> Checked {
+        self.note(|usage| usage.json_depth.count(depth));
         if depth > self.limits.json_depth.0 {
             return Err(Excess {
                 found: format!("a value nested {depth} deep"),
@@ -232,19 +269,37 @@ impl<'l> Check<'l> {
         Ok(())
     }
 
-    fn id(&self, text: &str) -> Checked {
-        self.within(text, "an id or a pointer", self.limits.id_bytes, || {
-            limit!(self.limits.id_bytes)
-        })
+    fn id(&mut self, text: &str) -> Checked {
+        let limits = self.limits;
+        self.within(
+            text,
+            "an id or a pointer",
+            limits.id_bytes,
+            || limit!(limits.id_bytes),
+            |usage| &mut usage.id_bytes,
+        )
     }
 
-    fn name(&self, text: &str, what: &str) -> Checked {
-        self.within(text, what, self.limits.name_bytes, || {
-            limit!(self.limits.name_bytes)
-        })
+    fn name(&mut self, text: &str, what: &str) -> Checked {
+        let limits = self.limits;
+        self.within(
+            text,
+            what,
+            limits.name_bytes,
+            || limit!(limits.name_bytes),
+            |usage| &mut usage.name_bytes,
+        )
     }
 
-    fn within(&self, text: &str, what: &str, size: Size, limit: impl Fn() -> Limit) -> Checked {
+    fn within(
+        &mut self,
+        text: &str,
+        what: &str,
+        size: Size,
+        limit: impl Fn() -> Limit,
+        peak: impl Fn(&mut Usage) -> &mut Peak,
+    ) -> Checked {
+        self.note(|usage| peak(usage).count(text.len()));
         if text.len() > size.0 {
             return Err(Excess {
                 found: format!("{what} of {} bytes", text.len()),
@@ -308,7 +363,7 @@ mod tests {
             message_bytes: Size(5),
             ..Limits::default()
         };
-        match outcome(given.clone(), &limits, &Secrets::default()) {
+        match outcome(given.clone(), &limits, &Secrets::default(), None) {
             Outcome::Fail(failure) if failure.code == "limit" => {
                 let (_, name) = failure.message.split_once("the limit `").unwrap();
                 name.split_once('`').unwrap().0.to_owned()
@@ -397,7 +452,7 @@ mod tests {
             message: "aé€".into(),
             at: None,
         };
-        let failure = outcome(Outcome::Fail(failure), &limits, &Secrets::default());
+        let failure = outcome(Outcome::Fail(failure), &limits, &Secrets::default(), None);
         let Outcome::Fail(failure) = failure else {
             panic!("it did not fail");
         };
@@ -416,7 +471,7 @@ mod tests {
             message_bytes: Size(9),
             ..Limits::default()
         };
-        let checked = |given| outcome(given, &limits, &secrets);
+        let checked = |given| outcome(given, &limits, &secrets, None);
         let failure = |text: &str| Failure {
             code: text.into(),
             message: text.into(),

@@ -5,7 +5,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::error::CallError;
-use super::limits::Limits;
+use super::limits::{Limits, Usage};
 use super::log::Log;
 use super::wasi;
 use super::world::{Lookups, World};
@@ -46,6 +46,13 @@ impl Guest {
             log: Log::default(),
             resources,
         }
+    }
+
+    /// Notes what the call used.
+    pub fn note(&self, usage: &mut Usage) {
+        usage.instance_memory.count(self.memory.used);
+        self.lookups.note(usage);
+        self.log.note(usage);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a plugin may use.
 //!
 //! One list holds every limit. [`Limits`] is made from it, the command's flags and the keys of `host.toml`
-//! ([`LimitSettings`]), and the table in `docs/security.md`, which a test compares with it.
+//! ([`LimitSettings`]), what calls use of them ([`Usage`]), and the table in `docs/security.md`, which a test
+//! compares with it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::Deserialize;
+
+use super::gauge::{Peak, Unit, Used};
 
 /// A limit in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -32,14 +35,27 @@ pub struct Rate(pub u32);
 
 impl Size {
     const UNIT: &str = "SIZE";
+
+    fn measure(self) -> (Unit, u64) {
+        (Unit::Bytes, self.0 as u64)
+    }
 }
 
 impl Count {
     const UNIT: &str = "N";
+
+    fn measure(self) -> (Unit, u64) {
+        (Unit::Pieces, self.0 as u64)
+    }
 }
 
 impl Time {
     const UNIT: &str = "TIME";
+
+    fn measure(self) -> (Unit, u64) {
+        let nanoseconds = u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX);
+        (Unit::Nanoseconds, nanoseconds)
+    }
 }
 
 impl Rate {
@@ -115,8 +131,60 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Makes everything that there is of limits from one list of them.
+/// Makes everything that there is of limits from one list of them: those on the plugin itself, those of which calls
+/// use a part that can be measured, and those on what is shown.
 macro_rules! limits {
+    (
+        plugin: $($plugin:ident: $plugin_unit:ident($plugin_default:expr), $plugin_what:literal;)+
+        @calls: $($call:ident: $call_unit:ident($call_default:expr), $call_what:literal;)+
+        @output: $($output:ident: $output_unit:ident($output_default:expr), $output_what:literal;)+
+    ) => {
+        settings! {
+            $($plugin: $plugin_unit($plugin_default), $plugin_what;)+
+            $($call: $call_unit($call_default), $call_what;)+
+            $($output: $output_unit($output_default), $output_what;)+
+        }
+
+        /// The most that calls used of each limit on them.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Usage {
+            $(#[doc = $call_what] pub $call: Peak,)+
+        }
+
+        impl Usage {
+            /// Takes over what is higher elsewhere.
+            pub fn join(&mut self, other: &Self) {
+                $(self.$call = self.$call.max(other.$call);)+
+            }
+
+            /// A limit was reached, whichever it was.
+            pub(super) fn exhaust(&mut self, limits: &Limits, reached: &Limit) {
+                $(
+                    if reached.name == stringify!($call).replace('_', "-") {
+                        self.$call.reach(limits.$call.measure().1);
+                    }
+                )+
+            }
+
+            /// What was used of each limit, in the order of the limits.
+            #[must_use]
+            pub fn of(&self, limits: &Limits) -> Vec<Used> {
+                vec![$({
+                    let (unit, limit) = limits.$call.measure();
+                    Used {
+                        name: stringify!($call).replace('_', "-"),
+                        used: self.$call.0,
+                        limit,
+                        unit,
+                    }
+                },)+]
+            }
+        }
+    };
+}
+
+/// Makes the limits and their settings from a list of them.
+macro_rules! settings {
     ($($name:ident: $unit:ident($default:expr), $what:literal;)+) => {
         /// Every limit on a plugin. `docs/security.md` has them in a table, with their defaults.
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,12 +239,15 @@ macro_rules! limits {
 }
 
 limits! {
+    plugin:
     component_size: Size(64 << 20), "The plugin's file"; // A component with a Python interpreter has 18 MB.
     compile_time: Time(Duration::from_secs(60)), "Processor time of compiling a plugin, in whole seconds"; // One with a Python interpreter takes 11 s.
     compile_memory: Size(2 << 30), "Memory of the process that compiles a plugin";
-    instance_memory: Size(256 << 20), "Memories and tables of an instance together";
     instance_parts: Count(100), "Memories, tables and core instances of an instance, of each";
-    stack: Size(512 << 10), "Stack of a call";
+    stack: Size(512 << 10), "Stack of a call"; // How deep a call went, the runtime does not tell.
+    manifest_items: Count(1_000), "Tables, secrets, conditions and migrations that a manifest names";
+    @calls:
+    instance_memory: Size(256 << 20), "Memories and tables of an instance together";
     batch_time: Time(Duration::from_secs(10)), "Time of one call for a batch"; // A thousand documents have 10 ms each.
     document_time: Time(Duration::from_secs(1)), "Time of one call for a single document";
     returned_bytes: Size(128 << 20), "What one call hands to the host";
@@ -189,12 +260,12 @@ limits! {
     id_bytes: Size(16 << 10), "One id or pointer";
     name_bytes: Size(1 << 10), "One code, reason, or name";
     message_bytes: Size(4 << 10), "A failure's message; the rest is cut off";
-    manifest_items: Count(1_000), "Tables, secrets, conditions and migrations that a manifest names";
     lookups: Count(100_000), "Ids and queries that the lookups of one call ask for";
     lookup_documents: Count(100_000), "Documents that the lookups of one call return";
     lookup_bytes: Size(64 << 20), "Bytes of what the lookups of one call ask for and return";
     log_lines: Count(10_000), "Log lines of one call; a document's further ones are dropped";
     log_line_bytes: Size(4 << 10), "One log line; the rest is cut off";
+    @output:
     log_rate: Rate(20), "Log lines that are shown in a second; further ones are not";
 }
 

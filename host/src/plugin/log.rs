@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use super::limits::{Limit, Limits, limit};
+use super::limits::{Limit, Limits, Usage, limit};
 use super::secrets::Clean;
 
 /// How bad it is, for the plugin.
@@ -57,6 +57,14 @@ impl Log {
     /// Counts a line for which there is no room.
     pub fn drop_one(&mut self) {
         self.dropped += 1;
+    }
+
+    /// Notes how much of its limits is used. A line that was cut used all that it had.
+    pub(super) fn note(&self, usage: &mut Usage) {
+        usage.log_lines.count(self.lines.len());
+        for line in &self.lines {
+            usage.log_line_bytes.count(line.message.len());
+        }
     }
 
     /// For how many lines there was no room.

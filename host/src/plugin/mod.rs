@@ -14,6 +14,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 mod checked;
 pub mod compile;
 pub mod error;
+pub mod gauge;
 mod guest;
 pub mod limits;
 pub mod log;
@@ -25,7 +26,8 @@ pub mod world;
 pub use compile::Compiler;
 pub use compile::cache::{Cache, CacheError};
 pub use error::{CallError, PluginError};
-pub use limits::{Limit, LimitSettings, Limits};
+pub use gauge::{Gauge, Used};
+pub use limits::{Limit, LimitSettings, Limits, Usage};
 pub use log::{Level, Log, LogLine};
 pub use secrets::{Clean, Secrets};
 pub use world::{Asked, Fixed, SharedReader, World};
@@ -149,6 +151,7 @@ impl Plugin {
         Work {
             plugin: self,
             function: self.linked.transform(),
+            gauge: None,
         }
     }
 
@@ -158,6 +161,7 @@ impl Plugin {
         self.linked.revert().map(|function| Work {
             plugin: self,
             function,
+            gauge: None,
         })
     }
 
@@ -173,6 +177,7 @@ impl Plugin {
 pub struct Work<'p> {
     plugin: &'p Plugin,
     function: v0_1::Function<'p>,
+    gauge: Option<&'p Gauge>,
 }
 
 impl<'p> Work<'p> {
@@ -182,15 +187,28 @@ impl<'p> Work<'p> {
         &self.plugin.limits
     }
 
+    /// The same, with each call measured.
+    #[must_use]
+    pub fn measured_by(self, gauge: &'p Gauge) -> Self {
+        Self {
+            gauge: Some(gauge),
+            ..self
+        }
+    }
+
     /// Calls it for a batch, each time in a fresh instance.
     ///
     /// # Errors
     /// If the plugin traps, hits a limit or breaks its contract.
     pub fn call(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
-        let Self { plugin, function } = *self;
+        let Self {
+            plugin,
+            function,
+            gauge,
+        } = *self;
         plugin
             .linked
-            .outcomes(function, world, &plugin.limits, documents)
+            .outcomes(function, world, &plugin.limits, documents, gauge)
     }
 }
 

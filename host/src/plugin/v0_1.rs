@@ -1,5 +1,7 @@
 //! The interface in its version 0.1: bindings, and the way between its values and the host's.
 
+use std::time::Instant;
+
 use migration_document as model;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentType, HasSelf, Instance, InstancePre, Linker, Lower,
@@ -8,8 +10,9 @@ use wasmtime::{Engine, Store, Trap};
 
 use super::checked;
 use super::error::CallError;
+use super::gauge::Gauge;
 use super::guest::Guest;
-use super::limits::{Limit, Limits, Size, limit};
+use super::limits::{Limit, Limits, Size, Usage, limit};
 use super::log::{Level, Log, LogLine};
 use super::secrets::Secrets;
 use super::wasi;
@@ -103,7 +106,7 @@ impl Linked {
     /// Asks the plugin what it is.
     pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
         let world = World::default();
-        let called = self.call(&world, limits, 1, |plugin, store| {
+        let called = self.call(&world, limits, 1, &mut None, |plugin, store| {
             bindings::Migration::new(&mut *store, plugin)?
                 .migration_plugin_transform()
                 .call_describe(store)
@@ -128,6 +131,29 @@ impl Linked {
         world: &World,
         limits: &Limits,
         documents: &[Document],
+        gauge: Option<&Gauge>,
+    ) -> Result<Answer, CallError> {
+        let began = Instant::now();
+        let mut usage = gauge.map(|_| Usage::default());
+        let answer = self.answer(function, world, limits, documents, &mut usage);
+        if let (Some(gauge), Some(mut usage)) = (gauge, usage) {
+            let time = began.elapsed();
+            usage.took(time, documents.len());
+            if let Err(error) = &answer {
+                usage.ended(limits, error);
+            }
+            gauge.note(&usage, time, documents.len());
+        }
+        answer
+    }
+
+    fn answer(
+        &self,
+        function: Function<'_>,
+        world: &World,
+        limits: &Limits,
+        documents: &[Document],
+        usage: &mut Option<Usage>,
     ) -> Result<Answer, CallError> {
         let batch: Vec<_> = documents
             .iter()
@@ -136,7 +162,7 @@ impl Linked {
                 body: &document.body,
             })
             .collect();
-        let called = self.call(world, limits, documents.len(), |plugin, store| {
+        let called = self.call(world, limits, documents.len(), usage, |plugin, store| {
             let call = plugin.get_typed_func::<(&[Lent<'_>],), (Vec<types::Outcome>,)>(
                 &mut *store,
                 function.0,
@@ -150,13 +176,15 @@ impl Linked {
             });
         }
         let secrets = &world.fixed.secrets;
+        let returned: Vec<_> = called.value.into_iter().map(outcome).collect();
+        if let Some(usage) = usage {
+            usage.returned(&returned);
+        }
         Ok(Answer {
-            outcomes: called
-                .value
+            outcomes: returned
                 .into_iter()
-                .map(outcome)
                 .map(|returned| match self.bounds {
-                    Bounds::Kept => checked::outcome(returned, limits, secrets),
+                    Bounds::Kept => checked::outcome(returned, limits, secrets, usage.as_mut()),
                     Bounds::Lifted => returned,
                 })
                 .collect(),
@@ -172,10 +200,11 @@ impl Linked {
         world: &World,
         limits: &Limits,
         documents: usize,
+        usage: &mut Option<Usage>,
         call: impl FnOnce(&Instance, &mut Store<Guest>) -> wasmtime::Result<T> + Send,
     ) -> Result<Called<T>, CallError> {
         with_stack(limits.stack, || {
-            self.call_here(world, limits, documents, call)
+            self.call_here(world, limits, documents, usage, call)
         })
     }
 
@@ -184,6 +213,7 @@ impl Linked {
         world: &World,
         limits: &Limits,
         documents: usize,
+        usage: &mut Option<Usage>,
         call: impl FnOnce(&Instance, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Called<T>, CallError> {
         let (time, time_limit) = limits.call_time(documents);
@@ -202,6 +232,9 @@ impl Linked {
             .instantiate(&mut store)
             .and_then(|plugin| call(&plugin, &mut store));
         let guest = store.into_data();
+        if let Some(usage) = usage {
+            guest.note(usage);
+        }
         match result {
             Ok(value) => Ok(Called {
                 value,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use migration_document::{Condition, Filter, Test, id};
 
-use super::limits::{Limit, Limits, limit};
+use super::limits::{Limit, Limits, Usage, limit};
 use super::secrets::Secrets;
 use crate::store::{Document, Excess, Kind, Reach, Reader, StoreError, Table};
 
@@ -125,6 +125,18 @@ impl Lookups {
             limits: limits.clone(),
             asked: Vec::new(),
         }
+    }
+
+    /// Notes how much of its allowance is used.
+    pub(super) fn note(&self, usage: &mut Usage) {
+        let limits = &self.limits;
+        usage.lookups.count(limits.lookups.0 - self.asks_left);
+        usage
+            .lookup_documents
+            .count(limits.lookup_documents.0 - self.documents_left);
+        usage
+            .lookup_bytes
+            .count(limits.lookup_bytes.0 - self.bytes_left);
     }
 
     /// What was asked so far, and answered.
