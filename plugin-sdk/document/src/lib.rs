@@ -12,8 +12,10 @@
 //! - [`mod@diff`]: finding the edits that lead from one body to another.
 //! - [`filter`]: whether a body meets conditions.
 //! - [`id`]: the ids that the host makes for new documents.
+//! - [`case`]: what is to become of documents, as authors write it down.
 #![warn(missing_docs)]
 
+pub mod case;
 pub mod diff;
 pub mod edit;
 pub mod filter;
