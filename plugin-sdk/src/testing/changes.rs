@@ -93,8 +93,7 @@ impl Staged<'_> {
     fn granted(&self, table: &str) -> Result<(), Failure> {
         if table != self.manifest.table && !self.manifest.writes.iter().any(|write| write == table)
         {
-            let name = &self.manifest.name;
-            let message = format!("the manifest of {name} does not declare that it writes {table}");
+            let message = format!("the migration does not declare that it writes table `{table}`");
             return Err(Failure::new("not-granted", message));
         }
         Ok(())
@@ -137,7 +136,7 @@ impl Staged<'_> {
             self.write(target, body);
         } else if id_is_chosen {
             let Reference { table, id } = target;
-            let message = format!("there is a document {id} in {table} already");
+            let message = format!("table `{table}` has a document `{id}` already");
             return Err(Failure::new("duplicate-id", message));
         }
         Ok(())

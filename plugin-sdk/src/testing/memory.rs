@@ -18,7 +18,8 @@ pub(super) struct Memory<'a> {
     pub(super) params: &'a BTreeMap<String, String>,
     pub(super) secrets: &'a BTreeMap<String, String>,
     pub(super) lookups: Cell<usize>,
-    pub(super) logs: RefCell<Vec<(Level, String)>>,
+    /// Each with the place of the document that it is about.
+    pub(super) logs: RefCell<Vec<(Level, String, usize)>>,
 }
 
 impl Memory<'_> {
@@ -87,7 +88,8 @@ impl Host for Memory<'_> {
         id::new_id(&self.manifest.name, table, seed).to_string()
     }
 
-    fn log(&self, level: Level, message: &str, _document: usize) {
-        self.logs.borrow_mut().push((level, message.to_owned()));
+    fn log(&self, level: Level, message: &str, document: usize) {
+        let line = (level, message.to_owned(), document);
+        self.logs.borrow_mut().push(line);
     }
 }

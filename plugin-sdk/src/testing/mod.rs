@@ -35,15 +35,19 @@
 //! assert_eq!(store.get("people", "p1").unwrap()["site"], "s1");
 //! ```
 //!
+//! The cases that `host test` tries with the component can be tried natively, too: see [`cases()`].
+//!
 //! # Panics
 //! This is test code: where a test is set up wrongly it panics, which is how a test fails.
 
+mod cases;
 mod changes;
 mod memory;
 mod report;
 mod run;
 mod store;
 
+pub use cases::{cases, reversible_cases};
 pub use report::{Error, Report};
 pub use run::Run;
 /// Makes a JSON value: `json!({"email": "ada@example.org"})`.

@@ -204,58 +204,84 @@ impl Run {
         };
         let outcomes = batch::run(&documents, work, &host);
         report.lookups += host.lookups.get();
-        report.logs.append(&mut host.logs.take());
+        let logs = host.logs.take().into_iter();
+        report
+            .logs
+            .extend(logs.map(|(level, message, _)| (level, message)));
         for (document, outcome) in documents.iter().zip(outcomes) {
             report.total += 1;
-            settle(document.id(), outcome.into_model(), manifest, store, report);
+            report.settle(document.id(), outcome.into_model(), manifest, store);
         }
     }
 }
 
 #[track_caller]
 #[allow(clippy::panic)] // A manifest that no host would run must fail the test.
-fn usable_filter(manifest: &Manifest) -> Filter {
+pub(super) fn usable_filter(manifest: &Manifest) -> Filter {
     match Filter::new(&manifest.filter) {
         Ok(filter) => filter,
         Err(error) => panic!("the manifest of {}: {error}", manifest.name),
     }
 }
 
-/// Writes what the outcome says, and counts it.
-fn settle(id: &str, outcome: Outcome, manifest: &Manifest, store: &mut Store, report: &mut Report) {
-    let source = Reference {
-        table: manifest.table.clone(),
-        id: id.to_owned(),
-    };
+/// What becomes of a document.
+pub(super) enum Settled {
+    Skipped(String),
+    Failed(Failure),
+    Written(Writes),
+}
+
+/// What an outcome comes to. Nothing is written yet.
+pub(super) fn settle(
+    source: &Reference,
+    outcome: Outcome,
+    manifest: &Manifest,
+    store: &Store,
+) -> Settled {
     let changes = match outcome {
-        Outcome::Skip(reason) => return report.skip(reason),
-        Outcome::Fail(failure) => return report.fail(manifest, id, failure),
+        Outcome::Skip(reason) => return Settled::Skipped(reason),
+        Outcome::Fail(failure) => return Settled::Failed(failure),
         Outcome::Edit(edits) => vec![Change::Edit(source.clone(), edits)],
         Outcome::Replace(body) => vec![Change::Replace(source.clone(), body)],
         Outcome::Delete => vec![Change::Delete(source.clone())],
         Outcome::Changes(changes) => changes,
     };
-    let Writes {
-        documents,
-        inserted,
-    } = match changes::stage(changes, &source, manifest, store) {
-        Ok(writes) => writes,
-        Err(failure) => return report.fail(manifest, id, failure.into_model()),
-    };
-    if documents.is_empty() {
-        return report.skip("unchanged".to_owned());
+    match changes::stage(changes, source, manifest, store) {
+        Ok(writes) if writes.documents.is_empty() => Settled::Skipped("unchanged".to_owned()),
+        Ok(writes) => Settled::Written(writes),
+        Err(failure) => Settled::Failed(failure.into_model()),
     }
-    match documents.get(&source) {
-        Some(None) => report.deleted += 1,
-        _ => report.updated += 1,
-    }
-    report.inserted += inserted;
-    for (target, body) in documents {
-        store.put(&target.table, &target.id, body);
+}
+
+impl Writes {
+    pub(super) fn write(self, store: &mut Store) {
+        for (target, body) in self.documents {
+            store.put(&target.table, &target.id, body);
+        }
     }
 }
 
 impl Report {
+    /// Writes what became of a document, and counts it.
+    fn settle(&mut self, id: &str, outcome: Outcome, manifest: &Manifest, store: &mut Store) {
+        let source = Reference {
+            table: manifest.table.clone(),
+            id: id.to_owned(),
+        };
+        match settle(&source, outcome, manifest, store) {
+            Settled::Skipped(reason) => self.skip(reason),
+            Settled::Failed(failure) => self.fail(manifest, id, failure),
+            Settled::Written(writes) => {
+                match writes.documents.get(&source) {
+                    Some(None) => self.deleted += 1,
+                    _ => self.updated += 1,
+                }
+                self.inserted += writes.inserted;
+                writes.write(store);
+            }
+        }
+    }
+
     fn skip(&mut self, reason: String) {
         self.skipped += 1;
         *self.skip_reasons.entry(reason).or_default() += 1;

@@ -38,6 +38,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn its_cases_hold() {
+        plugin_sdk::testing::cases::<LinkPrimarySites>("cases.jsonl");
+    }
+
     /// Five companies with three participants each; `primary` of them have a primary site.
     fn companies(primary: usize) -> Store {
         let sites = (0..5).flat_map(|company| {

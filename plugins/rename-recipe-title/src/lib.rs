@@ -40,6 +40,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn its_cases_hold() {
+        plugin_sdk::testing::reversible_cases::<RenameRecipeTitle>("cases.jsonl");
+    }
+
+    #[test]
     fn the_title_is_copied_as_it_is_spelled() {
         let mut store = Store::new()
             .with_raw("recipes", "a", r#"{"title":"Cr\u00eape","n":1.0}"#)

@@ -36,6 +36,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn its_cases_hold() {
+        plugin_sdk::testing::cases::<RenameTable>("cases.jsonl");
+    }
+
+    #[test]
     fn every_document_is_copied_once_byte_for_byte() {
         let mut store = Store::new()
             .with_raw(

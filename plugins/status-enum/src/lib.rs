@@ -47,6 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn its_cases_hold() {
+        plugin_sdk::testing::cases::<StatusEnum>("cases.jsonl");
+    }
+
+    #[test]
     fn what_is_unknown_becomes_draft_and_is_counted() {
         let mut store = Store::new().with(
             "posts",
