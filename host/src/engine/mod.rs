@@ -45,6 +45,7 @@ mod source;
 mod start;
 mod task;
 mod transform;
+pub mod trial;
 pub mod undo;
 mod write;
 

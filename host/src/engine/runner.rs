@@ -22,7 +22,7 @@ use crate::plugin::world::lock;
 use crate::store::{Mark, Range, StoreError, in_transaction};
 
 /// How many bytes of bodies a batch has at the most, but for a single larger document.
-const BATCH_BYTES: usize = 4 << 20;
+pub(super) const BATCH_BYTES: usize = 4 << 20;
 
 /// How many documents the first batch has; later ones grow and shrink by the time that they hold the lock.
 const FIRST_BATCH: usize = 500;

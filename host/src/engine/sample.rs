@@ -47,6 +47,16 @@ impl FromStr for Sample {
 }
 
 impl Sample {
+    /// A share in which there are about so many of all the documents, as far as parts of a million go.
+    #[must_use]
+    pub fn about(wanted: u64, all: u64) -> Self {
+        let parts = u128::from(wanted) * u128::from(PARTS);
+        let parts = parts.div_ceil(u128::from(all.max(1)));
+        Self {
+            parts: u64::try_from(parts).unwrap_or(PARTS).min(PARTS),
+        }
+    }
+
     fn holds(self, id: &str) -> bool {
         let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -91,6 +101,9 @@ mod tests {
         assert!((900..1_100).contains(&count(one)), "{}", count(one));
         assert!((9_700..10_300).contains(&count(ten)), "{}", count(ten));
         assert!(ids.iter().all(|id| !one.holds(id) || ten.holds(id)));
+        assert!((900..1_100).contains(&count(Sample::about(1_000, 100_000))));
+        assert_eq!(count(Sample::about(200_000, 100_000)), 100_000);
+        assert_eq!(count(Sample::about(0, 0)), 0);
         assert_eq!(count("0%".parse().unwrap()), 0);
         assert_eq!(count("100%".parse().unwrap()), ids.len());
     }

@@ -138,7 +138,7 @@ pub(super) struct Read {
 }
 
 /// Reads page after page.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     lap: &'a Lap<'a>,
     after: Option<Checkpoint>,
     left: Option<u64>,
@@ -146,7 +146,7 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn new(lap: &'a Lap<'a>) -> Self {
+    pub fn new(lap: &'a Lap<'a>) -> Self {
         Self {
             lap,
             after: lap.after.clone(),
@@ -156,7 +156,7 @@ impl<'a> Pages<'a> {
     }
 
     /// The next page, within a snapshot that is still open.
-    fn next(&mut self, reader: &SharedReader) -> Result<Option<Read>, StoreError> {
+    pub fn next(&mut self, reader: &SharedReader) -> Result<Option<Read>, StoreError> {
         if self.done {
             return Ok(None);
         }

@@ -314,7 +314,8 @@ impl Counters {
     }
 }
 
-fn count(counts: &mut BTreeMap<String, u64>, text: &str, times: u64) {
+/// Counts a text of a plugin's making; what is one too many as [`OTHERS`].
+pub(crate) fn count(counts: &mut BTreeMap<String, u64>, text: &str, times: u64) {
     if let Some(count) = counts.get_mut(text) {
         *count += times;
         return;

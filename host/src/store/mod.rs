@@ -12,6 +12,7 @@ use migration_document::{Failure, Filter};
 
 pub mod address;
 pub mod error;
+pub mod memory;
 pub mod place;
 pub mod shelf;
 pub mod sqlite;
@@ -19,6 +20,7 @@ pub mod table;
 
 pub use address::Address;
 pub use error::{Excess, StoreError, WriteError};
+pub use memory::Memory;
 pub use place::{Key, Place};
 pub use shelf::{Shelf, ShelfWriter};
 pub use table::{Column, Kind, Table, TableOverride, TableSummary};

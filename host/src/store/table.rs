@@ -56,20 +56,25 @@ impl Table {
             .map(|column| column.name.as_str())
     }
 
-    /// A new document's key, for the kind of key that this table has: an integer where the key's column
-    /// is one, elsewhere a text, and for tables from Convex one that is an id there.
+    /// Whether its keys are integers: the rows' numbers, or a column that holds them.
     #[must_use]
-    pub fn key_for(&self, id: NewId) -> String {
-        let integer = match self.key[..] {
+    pub fn has_integer_key(&self) -> bool {
+        match self.key[..] {
             [] => true,
             [index] => self
                 .columns
                 .get(index)
                 .is_some_and(|column| column.declared.contains("INT")),
             _ => false,
-        };
+        }
+    }
+
+    /// A new document's key, for the kind of key that this table has: an integer where the key's column
+    /// is one, elsewhere a text, and for tables from Convex one that is an id there.
+    #[must_use]
+    pub fn key_for(&self, id: NewId) -> String {
         match self.number {
-            _ if integer => id.integer().to_string(),
+            _ if self.has_integer_key() => id.integer().to_string(),
             Some(number) => ConvexId::new(number, id).to_string(),
             None => id.to_string(),
         }
