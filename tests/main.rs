@@ -11,6 +11,8 @@
 mod backup;
 mod bad_input;
 mod cache;
+mod cases;
+mod check;
 mod commands;
 mod common;
 mod convex;

@@ -139,7 +139,9 @@ impl Lab {
     }
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -568,6 +570,26 @@ pub fn steady(text: &str, folder: &str) -> String {
         steady.push_str(&kept.join(" "));
     }
     steady
+}
+
+/// A text with times, sizes and shares replaced by a word, and the blanks before them that line them up by one.
+pub fn without_figures(text: impl fmt::Display) -> String {
+    const UNITS: [&str; 8] = ["µs", "ms", "s", "B", "KiB", "MiB", "GiB", "%"];
+    let text = text.to_string();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        let blanks = line.len() - line.trim_start().len();
+        let mut kept: Vec<String> = Vec::new();
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            let number = word == "[TIME]" || word.replace(',', "").parse::<f64>().is_ok();
+            let figure = number && words.next_if(|next| UNITS.contains(next)).is_some();
+            kept.push(if figure { "[N]".into() } else { word.into() });
+        }
+        lines.push(format!("{}{}", " ".repeat(blanks), kept.join(" ")));
+    }
+    lines.join("\n")
 }
 
 /// The report of a run.

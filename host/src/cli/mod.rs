@@ -12,17 +12,20 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 mod backup;
 mod bar;
 mod cache;
+mod check;
 mod compiler;
 mod completions;
 mod consent;
 mod error;
 mod export;
+mod figures;
 mod import;
 mod inspect;
 mod job;
 mod logs;
 mod new;
 mod pace;
+mod parameters;
 mod progress;
 mod quarantine;
 mod retry;
@@ -35,6 +38,7 @@ mod show_run;
 mod steer;
 mod summary;
 mod tables;
+mod test;
 mod undo;
 
 pub use error::CommandError;
@@ -80,14 +84,16 @@ const HELP: &str =
   host inspect plugin.wasm                               what it is, and what it wants
   host run plugin.wasm --store sqlite:app.db --dry-run   what it would do
   host run plugin.wasm --store sqlite:app.db             do it
+  host check plugin.wasm --store sqlite:app.db           does it keep what a migration promises?
   host import --store sqlite:app.db --table users users.jsonl --key _id
   host undo 7 --store sqlite:app.db                      take run 7 back
-  host new my-migration --lang rust                      write one",
+  host new my-migration --lang rust                      write one
+  host test plugin.wasm cases.jsonl                      try it without a database",
     after_help = "Exit status:
   0  all documents handled
   1  the command could not do its work
   2  wrong usage
-  3  finished, some documents failed",
+  3  finished, some documents failed, or do not do what they should",
     help_template = HELP,
     subcommand_required = true,
     arg_required_else_help = true
@@ -107,6 +113,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Arguments>),
+    Check(Box<check::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Runs(runs::Arguments),
     Show(show_run::Arguments),
@@ -125,6 +132,7 @@ enum Command {
     Backup(backup::Arguments),
     Restore(backup::RestoreArguments),
     New(new::Arguments),
+    Test(Box<test::Arguments>),
     Completions(completions::Arguments),
 }
 
@@ -218,6 +226,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
     arguments.logs.install(file.as_ref().unwrap_or(&default))?;
     let ending = match arguments.command {
         Command::Run(arguments) => arguments.run(&file?)?,
+        Command::Check(arguments) => arguments.run(&file?)?,
         Command::Inspect(arguments) => arguments.run(&file?)?,
         Command::Runs(arguments) => arguments.run(&file?)?,
         Command::Show(arguments) => arguments.run(&file?)?,
@@ -233,6 +242,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
         Command::Backup(arguments) => arguments.run(&file?)?,
         Command::Restore(arguments) => arguments.run(&file?)?,
         Command::New(arguments) => arguments.run()?,
+        Command::Test(arguments) => arguments.run(&file?)?,
         Command::Completions(arguments) => arguments.run(&mut Arguments::command())?,
     };
     Ok(ending.into())

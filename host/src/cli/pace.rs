@@ -84,7 +84,7 @@ impl FromStr for MaxFailures {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a number from 1 on".into()),
         Ok(number) => Ok(number),

@@ -128,17 +128,13 @@ pub(super) fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
 }
 
 /// Tells of changes as lines of what was and what would be, without these secrets.
-struct Description<'s>(&'s Secrets);
+pub(super) struct Description<'s>(pub &'s Secrets);
 
 impl Description<'_> {
-    fn of(&self, change: &Change<'_>) -> String {
+    pub fn of(&self, change: &Change<'_>) -> String {
         let mut text = format!("{} {}", self.clean(change.table), self.clean(change.id));
         match (change.before, change.after) {
-            (Some(before), Some(after)) => {
-                for edit in diff(before, after).unwrap_or_default() {
-                    text.push_str(&self.edit_lines(before, &edit));
-                }
-            }
+            (Some(before), Some(after)) => text.push_str(&self.difference(before, after)),
             (None, Some(after)) => text.push_str(&format!(" (new)\n{}", self.added("", after))),
             (Some(before), None) => {
                 text.push_str(&format!(" (deleted)\n{}", self.removed("", before)));
@@ -146,6 +142,15 @@ impl Description<'_> {
             (None, None) => {}
         }
         text
+    }
+
+    /// Lines of what differs between two bodies, each behind a line break. None, where they mean the same.
+    pub fn difference(&self, before: &str, after: &str) -> String {
+        diff(before, after)
+            .unwrap_or_default()
+            .iter()
+            .map(|edit| self.edit_lines(before, edit))
+            .collect()
     }
 
     fn edit_lines(&self, before: &str, edit: &Edit) -> String {
@@ -165,11 +170,11 @@ impl Description<'_> {
         text
     }
 
-    fn removed(&self, at: &str, value: &str) -> String {
+    pub fn removed(&self, at: &str, value: &str) -> String {
         console::style(self.line('-', at, value)).red().to_string()
     }
 
-    fn added(&self, at: &str, value: &str) -> String {
+    pub fn added(&self, at: &str, value: &str) -> String {
         console::style(self.line('+', at, value))
             .green()
             .to_string()

@@ -1,6 +1,5 @@
 //! `host run`: a migration over a table.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use super::consent::GrantArguments;
 use super::job::carry_out;
 use super::logs;
 use super::pace::{PaceArguments, PartArguments};
+use super::parameters::ParameterArguments;
 use super::secrets::SecretArguments;
 use super::tables::Format;
 use super::undo::in_words;
@@ -44,9 +44,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TABLE", env = "HOST_TABLE")]
     table: Option<String>,
 
-    /// A parameter for the plugin; JSON, or else taken as a string
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
-    param: Vec<(String, String)>,
+    #[command(flatten)]
+    parameters: ParameterArguments,
 
     #[command(flatten)]
     grants: GrantArguments,
@@ -87,31 +86,9 @@ pub(super) struct Arguments {
     limits: LimitSettings,
 }
 
-/// Reads `name=value`.
-fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => {
-            let json = if migration_document::json::check(value).is_ok() {
-                value.to_owned()
-            } else {
-                serde_json::Value::from(value).to_string()
-            };
-            Ok((name.to_owned(), json))
-        }
-        _ => Err("expected NAME=VALUE".into()),
-    }
-}
-
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
-        let mut parameters = BTreeMap::new();
-        for (name, value) in self.param {
-            if parameters.insert(name.clone(), value).is_some() {
-                return Err(CommandError::usage(format!(
-                    "the parameter `{name}` is given twice"
-                )));
-            }
-        }
+        let parameters = self.parameters.read()?;
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let store = self.store.open(file, Missing::Refuse)?;
         let granted = self.grants.granted(&plugin, file)?;
@@ -156,22 +133,5 @@ fn free_old(store: &dyn Store, age: Duration) {
         Err(error) => {
             tracing::warn!(%error, "old undo logs could not be freed; the next run tries again")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_json_or_else_strings() {
-        let read = |text| parameter(text).map(|(_, value)| value);
-        assert_eq!(read("n=1.0"), Ok("1.0".into()));
-        assert_eq!(read("s=copy"), Ok("\"copy\"".into()));
-        assert_eq!(read("s=\"5\""), Ok("\"5\"".into()));
-        assert_eq!(read("e="), Ok("\"\"".into()));
-        assert_eq!(read("a=b=c"), Ok("\"b=c\"".into()));
-        assert!(read("flag").is_err());
-        assert!(read("=x").is_err());
     }
 }

@@ -38,6 +38,15 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
         report.state.name(),
         report.seconds
     ));
+    counts(report, counted, &mut line);
+    for words in next(report) {
+        line(words);
+    }
+    text
+}
+
+/// What became of the documents, which are counted under this name.
+pub(super) fn counts(report: &Report, counted: &str, line: &mut impl FnMut(String)) {
     line(format!("{:>12} {counted}", count(report.counters.total)));
     let would = if report.dry_run { "would be " } else { "" };
     for (number, name) in [
@@ -55,7 +64,7 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
             line(format!("{:>12} {would}{name}", count(number)));
         }
         if name == "skipped" {
-            reasons(report, &mut line);
+            reasons(report, line);
         }
     }
     if report.counters.inserted > 0 {
@@ -78,11 +87,7 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
             safe(&short(warning, 400))
         ));
     }
-    failures(report, &mut line);
-    for words in next(report) {
-        line(words);
-    }
-    text
+    failures(report, line);
 }
 
 fn reasons(report: &Report, line: &mut impl FnMut(String)) {
