@@ -32,7 +32,7 @@ pub fn judge(
     outcome: Outcome,
 ) -> Judged {
     let wanted = Wanted { table, filter };
-    let outcome = checked_outcome(outcome, limits, &Secrets::default());
+    let outcome = checked_outcome(outcome, limits, &Secrets::default(), None);
     match Intent::of(wanted, limits, document, outcome) {
         Intent::Skip(reason) => Judged::Skipped(reason),
         Intent::Fail(failure) => Judged::Failed(failure),

@@ -252,7 +252,6 @@ limits! {
     document_time: Time(Duration::from_secs(1)), "Time of one call for a single document";
     returned_bytes: Size(128 << 20), "What one call hands to the host";
     document_edits: Count(1_000), "Edits in a document's outcome";
-    edit_work: Size(1 << 30), "Text that the edits of a document's outcome go over"; // A second or three.
     document_changes: Count(10_000), "Changes in a document's outcome";
     document_insertions: Count(10_000), "Insertions in a document's outcome";
     json_size: Size(16 << 20), "One JSON value or new body";
@@ -266,6 +265,7 @@ limits! {
     log_lines: Count(10_000), "Log lines of one call; a document's further ones are dropped";
     log_line_bytes: Size(4 << 10), "One log line; the rest is cut off";
     @output:
+    edit_work: Size(1 << 30), "Text that the edits of a document's outcome go over"; // A second or three.
     log_rate: Rate(20), "Log lines that are shown in a second; further ones are not";
 }
 

@@ -7,8 +7,8 @@ use migration_document::{Filter, json};
 
 use super::shelf::{Shelf, ShelfEntry};
 use super::{
-    Advice, Budget, Column, Document, Format, Key, Kind, Page, Place, Range, Reader, Result, Table,
-    WriteError,
+    Advice, Budget, Column, Document, Format, Key, Kind, Page, Place, Range, Reach, Reader, Result,
+    Table, WriteError,
 };
 use crate::convex::TableNumber;
 use crate::ledger::Checkpoint;
@@ -138,25 +138,49 @@ impl Reader for Memory {
     }
 
     fn place_of(&mut self, table: &Table, id: &str) -> Result<Option<Place>> {
-        let found = self.get(table, &[id.to_owned()])?;
+        let found = self.get(table, &[id.to_owned()], Reach::ANY)?;
         Ok(found.into_iter().flatten().next().map(|found| found.place))
     }
 
-    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>> {
+    fn get(
+        &mut self,
+        table: &Table,
+        ids: &[String],
+        mut reach: Reach,
+    ) -> Result<Vec<Option<Document>>> {
         let documents = self.tables.get(&table.name);
-        let get = |id: &String| {
-            let body = documents.and_then(|documents| documents.get(id))?;
-            Some(document(id, body))
-        };
-        Ok(ids.iter().map(get).collect())
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            reach.in_time()?;
+            let body = documents.and_then(|documents| documents.get(id));
+            let document = body.map(|body| document(id, body));
+            if let Some(document) = &document {
+                reach.take(document)?;
+            }
+            found.push(document);
+        }
+        Ok(found)
     }
 
-    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>> {
-        Ok(self
-            .documents(table)
-            .filter(|found| filter.matches(&found.body).unwrap_or(false))
-            .take(limit)
-            .collect())
+    fn find(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        limit: usize,
+        mut reach: Reach,
+    ) -> Result<Vec<Document>> {
+        let mut found = Vec::new();
+        for document in self.documents(table) {
+            reach.in_time()?;
+            if found.len() == limit {
+                break;
+            }
+            if filter.matches(&document.body).unwrap_or(false) {
+                reach.take(&document)?;
+                found.push(document);
+            }
+        }
+        Ok(found)
     }
 
     fn count(&mut self, table: &Table, range: Range<'_>) -> Result<u64> {
@@ -231,8 +255,13 @@ mod tests {
         let second = memory.page(&table, &filter, behind, budget).unwrap();
         assert_eq!((ids(&second), second.end), (vec!["c", "d"], true));
         assert_eq!(memory.end_of(&table).unwrap(), second.last);
-        assert_eq!(memory.find(&table, &filter, 3).unwrap().len(), 3);
-        let found = memory.get(&table, &["x".into(), "b".into()]).unwrap();
+        assert_eq!(
+            memory.find(&table, &filter, 3, Reach::ANY).unwrap().len(),
+            3
+        );
+        let found = memory
+            .get(&table, &["x".into(), "b".into()], Reach::ANY)
+            .unwrap();
         assert_eq!(found[0], None);
         assert_eq!(found[1].as_ref().unwrap().body, r#"{"id":"b"}"#);
     }

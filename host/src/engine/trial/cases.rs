@@ -145,6 +145,7 @@ impl<'a> Bench<'a> {
             writable: tables(manifest.writes.iter().chain([&manifest.table])),
             // It is asked by the trial, which knows whether it applies.
             filter: Filter::default(),
+            limits: plugin.limits().clone(),
         };
         let fixed = Arc::new(fixed(manifest, case));
         let filter = if case.revert {

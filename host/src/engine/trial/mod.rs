@@ -22,7 +22,7 @@ use super::sink::Dry;
 use super::transform::transform;
 use crate::plugin::world::lock;
 use crate::plugin::{Fixed, Gauge, Level, Secrets, SharedReader, Work, World};
-use crate::store::Document;
+use crate::store::{Document, Reach};
 use overlay::{Changed, Overlay};
 
 /// How many bytes of what a plugin said of a document are told.
@@ -253,7 +253,7 @@ impl Trial {
 
     /// Documents of the migration's table, as they are after what was done.
     fn now(&self, ids: &[String]) -> Result<Vec<Option<Document>>, RunError> {
-        Ok(lock(&self.reader).get(&self.scope.table, ids)?)
+        Ok(lock(&self.reader).get(&self.scope.table, ids, Reach::ANY)?)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::plugin::SharedReader;
 use crate::plugin::world::lock as lock_reader;
 use crate::store::shelf::{Shelf, ShelfEntry};
 use crate::store::{
-    Advice, Budget, Document, Format, Page, Place, Range, Reader, Result, Table, WriteError,
+    Advice, Budget, Document, Format, Page, Place, Range, Reach, Reader, Result, Table, WriteError,
 };
 
 /// Changes, by table and key. None: the document is gone.
@@ -81,8 +81,13 @@ impl Reader for Overlay {
         lock_reader(&self.below).place_of(table, id)
     }
 
-    fn get(&mut self, table: &Table, ids: &[String]) -> Result<Vec<Option<Document>>> {
-        let mut found = lock_reader(&self.below).get(table, ids)?;
+    fn get(
+        &mut self,
+        table: &Table,
+        ids: &[String],
+        reach: Reach,
+    ) -> Result<Vec<Option<Document>>> {
+        let mut found = lock_reader(&self.below).get(table, ids, reach)?;
         if let Some(changed) = lock(&self.changed).0.get(&table.name) {
             for (id, slot) in ids.iter().zip(&mut found) {
                 if let Some(now) = changed.get(id) {
@@ -93,15 +98,21 @@ impl Reader for Overlay {
         Ok(found)
     }
 
-    fn find(&mut self, table: &Table, filter: &Filter, limit: usize) -> Result<Vec<Document>> {
+    fn find(
+        &mut self,
+        table: &Table,
+        filter: &Filter,
+        limit: usize,
+        reach: Reach,
+    ) -> Result<Vec<Document>> {
         let changed = lock(&self.changed);
         let Some(changed) = changed.0.get(&table.name) else {
             drop(changed);
-            return lock_reader(&self.below).find(table, filter, limit);
+            return lock_reader(&self.below).find(table, filter, limit, reach);
         };
         // At the most all that have changed are among the first ones.
         let most = limit.saturating_add(changed.len());
-        let mut found = lock_reader(&self.below).find(table, filter, most)?;
+        let mut found = lock_reader(&self.below).find(table, filter, most, reach)?;
         found.retain(|document| !changed.contains_key(&document.id));
         let now = changed.values().flatten();
         found.extend(
@@ -188,12 +199,12 @@ mod tests {
         }])
         .unwrap();
         let mut ids = |limit| -> Vec<String> {
-            let found = overlay.find(&table, &filter, limit).unwrap();
+            let found = overlay.find(&table, &filter, limit, Reach::ANY).unwrap();
             found.into_iter().map(|document| document.id).collect()
         };
         assert_eq!(ids(10), ["c", "d", "e"]);
         assert_eq!(ids(2), ["c", "d"]);
-        let found = overlay.get(&table, &["a".into(), "b".into(), "c".into()]);
+        let found = overlay.get(&table, &["a".into(), "b".into(), "c".into()], Reach::ANY);
         let bodies: Vec<_> = found
             .unwrap()
             .into_iter()

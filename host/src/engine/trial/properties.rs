@@ -10,7 +10,7 @@ use super::super::error::RunError;
 use super::super::intent::meets;
 use super::{Done, OwnedChange, Told, Trial, Way};
 use crate::plugin::world::lock;
-use crate::store::Document;
+use crate::store::{Document, Reach};
 
 /// A document of which the plugin said different things.
 pub(super) struct Differs {
@@ -221,7 +221,7 @@ impl Trial {
         let Some(table) = writable.into_iter().find(|known| known.name == table) else {
             return Ok(None);
         };
-        let found = lock(&self.reader).get(table, &[id.to_owned()])?;
+        let found = lock(&self.reader).get(table, &[id.to_owned()], Reach::ANY)?;
         Ok(found.into_iter().flatten().next().map(|found| found.body))
     }
 }
