@@ -33,14 +33,14 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     made fill-display-names; next:
       cd fill-display-names
       cargo test
-      cargo build --release --target wasm32-unknown-unknown
-      host inspect target/wasm32-unknown-unknown/release/fill_display_names.wasm
+      host build
+      host run build/fill-display-names.wasm --store sqlite:app.db --dry-run
     [exit status: 0]
     ");
     let project = lab.path("fill-display-names");
     assert!(
         lab.read("fill-display-names/README.md")
-            .contains("cargo build --release --target wasm32-unknown-unknown")
+            .contains("host build  ")
     );
 
     // Its own tests, natively.
@@ -54,16 +54,18 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     );
     assert!(tested.contains("test result: ok. 2 passed"), "{tested}");
 
-    // The component, by the compiler that the plugins were built with.
-    let component = done(
-        Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--package", "xtask", "--", "component"])
-            .arg(&project)
-            .current_dir(checkout()),
+    let built = lab.build("fill-display-names").success().stdout();
+    assert!(
+        built.starts_with("component  fill-display-names/build/fill-display-names.wasm\n"),
+        "{built}"
     );
-    std::fs::copy(component.trim_end(), lab.path("plugin.wasm")).unwrap();
+    assert!(
+        built.contains("\nimports    migration:plugin/types@0.1.0, "),
+        "{built}"
+    );
+    let plugin = "fill-display-names/build/fill-display-names.wasm";
     let inspected = lab
-        .host(&["inspect", "plugin.wasm", "--format", "json"])
+        .host(&["inspect", plugin, "--format", "json"])
         .success()
         .stdout();
     let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
@@ -80,7 +82,7 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
             ("b", r#"{"email":"nobody"}"#),
         ],
     );
-    let report = lab.report("plugin.wasm", &[]);
+    let report = lab.report(plugin, &[]);
     assert_eq!(report.adds_up().counts(), [2, 1, 0, 1, 0]);
     assert!(lab.body("users", "a").contains(r#""displayName":"ada""#));
 }

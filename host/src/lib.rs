@@ -4,6 +4,7 @@
 //! [`plugin`], [`store`] and [`ledger`] by what they offer, and nobody knows [`cli`]. What happens is told as
 //! events of `tracing` ([`engine::journal`]); whoever embeds the host subscribes to them, as the command line does.
 
+pub mod build;
 pub mod cli;
 pub mod config;
 pub mod convex;

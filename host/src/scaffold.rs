@@ -8,45 +8,29 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use include_dir::{Dir, DirEntry, File, include_dir};
 
+use crate::build::Language;
+
 static SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../plugin-sdk");
 static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
-/// Folders of the SDK that only its own development needs.
-const LEFT_OUT: [&str; 2] = ["templates", "tests"];
+/// Where the templates are, in the SDK's folder.
+const TEMPLATES: &str = "templates";
+
+/// What every template has.
+const COMMON: &str = "common";
 
 /// Files that would be a project's of ours under their real name end so.
 const TEMPLATE_ENDING: &str = ".tmpl";
 
-/// The languages that there are templates for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Language {
-    /// Rust
-    #[default]
-    Rust,
-}
-
-impl Language {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Rust => "templates/rust",
-        }
-    }
-}
-
 /// What to do in a new project, as commands.
 #[must_use]
-pub fn next_steps(name: &str, language: Language) -> Vec<String> {
-    match language {
-        Language::Rust => vec![
-            format!("cd {name}"),
-            "cargo test".into(),
-            "cargo build --release --target wasm32-unknown-unknown".into(),
-            format!(
-                "host inspect target/wasm32-unknown-unknown/release/{}.wasm",
-                crate_name(name)
-            ),
-        ],
-    }
+pub fn next_steps(name: &str, language: Language) -> [String; 4] {
+    [
+        format!("cd {name}"),
+        language.recipe().tests().into(),
+        "host build".into(),
+        format!("host run build/{name}.wasm --store sqlite:app.db --dry-run"),
+    ]
 }
 
 /// Makes a project in a folder that does not exist yet.
@@ -62,16 +46,23 @@ pub fn create(folder: &Path, name: &str, language: Language) -> Result<()> {
     if folder.exists() {
         bail!("{} exists already; nothing was changed", folder.display());
     }
-    let template = SDK
-        .get_dir(language.folder())
-        .context("this binary was built without its templates")?;
-    write(template, template.path(), folder, &|text| {
-        text.replace("{{name}}", name)
-            .replace("{{crate}}", &crate_name(name))
-    })?;
+    let recipe = language.recipe();
+    for template in [&COMMON].into_iter().chain(recipe.templates()) {
+        let template = entry(&format!("{TEMPLATES}/{template}"))?;
+        write(template, template.path(), folder, &|text| {
+            text.replace("{{name}}", name)
+                .replace("{{crate}}", &crate_name(name))
+        })?;
+    }
     let same = |text: &str| text.to_owned();
-    write(&SDK, Path::new(""), &folder.join("sdk/plugin-sdk"), &same)?;
-    write(&WIT, Path::new(""), &folder.join("sdk/wit"), &same)
+    let sdk = folder.join("sdk");
+    for part in recipe.sdk() {
+        write(entry(part)?, Path::new(""), &sdk.join("plugin-sdk"), &same)?;
+    }
+    for file in WIT.files() {
+        write_file(file, file.path(), &sdk.join("wit"), &same)?;
+    }
+    Ok(())
 }
 
 /// Names of migrations are names of packages, too.
@@ -89,21 +80,21 @@ fn crate_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// Writes a folder's files out, each as `fill` makes it.
-fn write(from: &Dir<'_>, root: &Path, to: &Path, fill: &dyn Fn(&str) -> String) -> Result<()> {
-    for entry in from.entries() {
-        let inner = entry.path().strip_prefix(root)?;
-        match entry {
-            DirEntry::Dir(folder) => {
-                let left_out = LEFT_OUT.iter().any(|name| inner == Path::new(name));
-                if !left_out {
-                    write(folder, root, to, fill)?;
-                }
-            }
-            DirEntry::File(file) => write_file(file, inner, to, fill)?,
-        }
+/// A file or folder of the SDK's.
+fn entry(path: &str) -> Result<&'static DirEntry<'static>> {
+    SDK.get_entry(path)
+        .with_context(|| format!("this binary was built without {path}"))
+}
+
+/// Writes a file out, or all files of a folder, each as `fill` makes it. Their paths begin anew below `root`.
+fn write(from: &DirEntry<'_>, root: &Path, to: &Path, fill: &dyn Fn(&str) -> String) -> Result<()> {
+    match from {
+        DirEntry::File(file) => write_file(file, file.path().strip_prefix(root)?, to, fill),
+        DirEntry::Dir(folder) => folder
+            .entries()
+            .iter()
+            .try_for_each(|entry| write(entry, root, to, fill)),
     }
-    Ok(())
 }
 
 fn write_file(
@@ -137,7 +128,9 @@ mod tests {
         create(&folder, "fill-names", Language::Rust).unwrap();
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
         assert!(read("Cargo.toml").contains("name = \"fill-names\""));
-        assert!(read("README.md").contains("release/fill_names.wasm"));
+        assert!(read("README.md").contains("build/fill-names.wasm"));
+        assert!(read("plugin.toml").contains("language = \"rust\""));
+        assert!(read("cases.jsonl").contains("displayName"));
         assert!(read("sdk/wit/migration.wit").contains("package migration:plugin"));
         assert!(folder.join("sdk/plugin-sdk/document/src/lib.rs").is_file());
         assert!(folder.join(".cargo/config.toml").is_file());

@@ -255,6 +255,20 @@ impl Lab {
         self.ran(command.output().unwrap())
     }
 
+    /// Builds a plugin project, with the environment that the tests run in: it says where tools are. All tests
+    /// together install each tool, and compile Rust's standard library, only once.
+    pub fn build(&self, project: &str) -> Ran {
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| checkout().join("target"), PathBuf::from);
+        let output = self
+            .command(&["build", project])
+            .envs(std::env::vars_os())
+            .env("CARGO_TARGET_DIR", target.join("guest-build"))
+            .env("HOST_TOOLS", target.join("tools"))
+            .output();
+        self.ran(output.unwrap())
+    }
+
     /// Runs `host` with these arguments and this standard input.
     pub fn host_fed(&self, input: &[u8], arguments: &[&str]) -> Ran {
         let mut child = self

@@ -9,11 +9,9 @@
 mod bench;
 mod checkout;
 mod ci;
-mod component;
 mod demo;
 mod fuzz;
 mod plugins;
-mod shell;
 mod test;
 mod toolchain;
 
@@ -21,6 +19,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
+use toolbox::shell;
 
 use crate::checkout::Checkout;
 
@@ -49,12 +48,6 @@ const COMMANDS: &[Command] = &[
         arguments: "[NAME…]",
         summary: "build the example plugins to target/plugins and the test guests to target/guests",
         run: plugins::run,
-    },
-    Command {
-        name: "component",
-        arguments: "FOLDER",
-        summary: "build a plugin project of one's own, such as `host new` makes, and print where its component is",
-        run: component::run,
     },
     Command {
         name: "test",

@@ -9,9 +9,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use toolbox::rust::{TARGET, Toolchain};
+
 use crate::checkout::Checkout;
 use crate::shell;
-use crate::toolchain::{TARGET, Toolchain};
+use crate::toolchain;
 
 /// The profile in the workspace's `Cargo.toml` that everything for the sandbox is built with.
 pub const PROFILE: &str = "guest";
@@ -88,7 +90,7 @@ impl Shelf {
         let start = Instant::now();
         // One call for all of them uses every core, and does not compile what they share more than once. The
         // price: a dependency gets the features that any of them asks for.
-        let mut cargo = toolchain.cargo_build(checkout)?;
+        let mut cargo = toolchain.cargo_build(checkout.root(), &checkout.guest_build())?;
         cargo.args(["--profile", PROFILE]);
         for name in names {
             cargo.args(["--package", name]);
@@ -149,7 +151,7 @@ pub fn run(checkout: &Checkout, names: &[String]) -> Result<ExitCode> {
 
 /// Builds all plugins and test guests.
 pub fn build_all(checkout: &Checkout) -> Result<()> {
-    let toolchain = Toolchain::find_or_install()?;
+    let toolchain = toolchain::find_or_install(checkout)?;
     for shelf in Shelf::all(checkout) {
         let names = shelf.projects()?;
         shelf.build(checkout, &toolchain, &names)?;
@@ -196,7 +198,7 @@ pub fn build(checkout: &Checkout, names: &[String]) -> Result<()> {
     }
     check_known(&wanted, &known)?;
 
-    let toolchain = Toolchain::find_or_install()?;
+    let toolchain = toolchain::find_or_install(checkout)?;
     for (names, shelf) in orders {
         shelf.build(checkout, &toolchain, &names)?;
     }

@@ -33,7 +33,7 @@ pub fn run_tests(checkout: &Checkout, arguments: &[String]) -> Result<ExitStatus
         .env("HOST_TEST_PLUGINS", checkout.plugins())
         .env("HOST_TEST_GUESTS", checkout.guests());
     shell::say(format_args!("$ {}", shell::as_typed(&cargo)));
-    shell::show(&mut cargo)
+    Ok(shell::show(&mut cargo)?)
 }
 
 /// Whether arguments of `cargo test` say which packages to test. With `--workspace` beside it, cargo would

@@ -38,6 +38,14 @@ impl CommandError {
         }
     }
 
+    /// An error whose words have line breaks that are to stay: of the user's own files and tools.
+    pub(super) fn in_lines(message: impl fmt::Display) -> Self {
+        Self {
+            in_lines: true,
+            ..Self::new(message)
+        }
+    }
+
     /// A command line that asks for what makes no sense.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self {
@@ -128,10 +136,7 @@ impl From<io::Error> for CommandError {
 impl From<ConfigError> for CommandError {
     /// The file is the user's, and what is wrong in it is shown with its line.
     fn from(error: ConfigError) -> Self {
-        let made = Self {
-            in_lines: true,
-            ..Self::new(&error)
-        };
+        let made = Self::in_lines(&error);
         match error {
             ConfigError::NoSource { name, .. } => made.hint(format!(
                 "write {name} = {{ file = \"PATH\" }} or {name} = {{ env = \"VARIABLE\" }}; the secret itself does not belong there"

@@ -11,6 +11,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod backup;
 mod bar;
+mod build;
 mod cache;
 mod check;
 mod compiler;
@@ -88,6 +89,7 @@ const HELP: &str =
   host import --store sqlite:app.db --table users users.jsonl --key _id
   host undo 7 --store sqlite:app.db                      take run 7 back
   host new my-migration --lang rust                      write one
+  host build my-migration                                and build it
   host test plugin.wasm cases.jsonl                      try it without a database",
     after_help = "Exit status:
   0  all documents handled
@@ -132,6 +134,7 @@ enum Command {
     Backup(backup::Arguments),
     Restore(backup::RestoreArguments),
     New(new::Arguments),
+    Build(build::Arguments),
     Test(Box<test::Arguments>),
     Completions(completions::Arguments),
 }
@@ -242,6 +245,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
         Command::Backup(arguments) => arguments.run(&file?)?,
         Command::Restore(arguments) => arguments.run(&file?)?,
         Command::New(arguments) => arguments.run()?,
+        Command::Build(arguments) => arguments.run(&file?)?,
         Command::Test(arguments) => arguments.run(&file?)?,
         Command::Completions(arguments) => arguments.run(&mut Arguments::command())?,
     };

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, Ending, HELP};
-use crate::scaffold::{self, Language};
+use crate::build::Language;
+use crate::scaffold;
 
 /// Makes a plugin project: a migration, its test, and how to build it.
 ///
@@ -12,7 +13,7 @@ use crate::scaffold::{self, Language};
 #[command(
     before_help = "Examples:
   host new fill-display-names --lang rust
-  cd fill-display-names && cargo test",
+  cd fill-display-names && host build",
     help_template = HELP
 )]
 pub(super) struct Arguments {

@@ -184,7 +184,7 @@ fn node(checkout: &Checkout) -> Result<(Kind, String)> {
 }
 
 /// Asks the installed package for the versions of SQLite and of itself; fails where it does not work.
-fn versions_of_node(interpreter: &Path, home: &Path) -> Result<String> {
+fn versions_of_node(interpreter: &Path, home: &Path) -> shell::Result<String> {
     shell::stdout_of(Command::new(interpreter).current_dir(home).args([
         "-p",
         r#"const name = "better-sqlite3";

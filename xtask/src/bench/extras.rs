@@ -213,14 +213,15 @@ impl Bench<'_> {
 
         let copy = self.stores.copy()?;
         let beside_host = self.updating(&copy, |store| {
-            shell::quietly(&mut self.tools.host_run(store))
+            Ok(shell::quietly(&mut self.tools.host_run(store))?)
         })?;
         self.check_updates(&copy)
             .context("an update was lost beside the host")?;
 
         let copy = self.stores.copy()?;
         let beside_update = self.updating(&copy, |store| {
-            shell::quietly(Command::new(&self.tools.native).arg("update").arg(store))
+            let mut update = Command::new(&self.tools.native);
+            Ok(shell::quietly(update.arg("update").arg(store))?)
         })?;
         self.check_updates(&copy)
             .context("an update was lost beside the statement")?;

@@ -86,15 +86,15 @@ impl<'a> Stores<'a> {
 
     /// Checks every document of a store.
     pub fn check(&self, store: &Path, documents: u64, expected: Expected) -> Result<()> {
-        shell::quietly(&mut self.checking(store, documents, expected))
+        Ok(shell::quietly(
+            &mut self.checking(store, documents, expected),
+        )?)
     }
 
     /// The same, where a writer has counted up documents: a file tells which.
     pub fn check_with_visits(&self, store: &Path, documents: u64, visits: &Path) -> Result<()> {
-        shell::quietly(
-            self.checking(store, documents, Expected::Migrated)
-                .arg(visits),
-        )
+        let mut checking = self.checking(store, documents, Expected::Migrated);
+        Ok(shell::quietly(checking.arg(visits))?)
     }
 
     fn checking(&self, store: &Path, documents: u64, expected: Expected) -> Command {

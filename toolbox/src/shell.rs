@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::error;
 use std::ffi::OsStr;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -11,7 +12,71 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+/// Why a program did not do its work.
+#[derive(Debug)]
+pub enum Error {
+    /// It could not be started.
+    Start {
+        /// As it would be typed.
+        command: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It ended with another status than 0.
+    Failed {
+        /// As it would be typed.
+        command: String,
+        /// The status.
+        status: ExitStatus,
+        /// What it wrote.
+        output: String,
+    },
+    /// It took too long, and was ended.
+    Late {
+        /// As it would be typed.
+        command: String,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// What it wrote cannot be read, or is no text.
+    Output {
+        /// As it would be typed.
+        command: String,
+        /// What is wrong.
+        source: io::Error,
+    },
+}
+
+/// What running a program comes to.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { command, source } => {
+                write!(formatter, "cannot start `{command}`: {source}")
+            }
+            Self::Failed {
+                command,
+                status,
+                output,
+            } => write!(
+                formatter,
+                "`{command}` failed ({status})\n{}",
+                output.trim_end()
+            ),
+            Self::Late { command, limit } => {
+                write!(formatter, "`{command}` was given up after {limit:?}")
+            }
+            Self::Output { command, source } => {
+                write!(formatter, "what `{command}` wrote cannot be read: {source}")
+            }
+        }
+    }
+}
+
+// The source is part of the message.
+impl error::Error for Error {}
 
 /// Tells the user one line about what is going on: on stderr, so that stdout is the tools' own.
 pub fn say(line: impl Display) {
@@ -23,9 +88,8 @@ pub fn say(line: impl Display) {
 /// # Errors
 /// If it cannot be started; a status other than 0 is the caller's to judge.
 pub fn show(command: &mut Command) -> Result<ExitStatus> {
-    command
-        .status()
-        .with_context(|| format!("cannot start `{}`", as_typed(command)))
+    let status = command.status();
+    status.map_err(|source| cannot_start(command, source))
 }
 
 /// Runs a command and returns what it wrote to stdout.
@@ -33,15 +97,15 @@ pub fn show(command: &mut Command) -> Result<ExitStatus> {
 /// # Errors
 /// If it cannot be started or its status is not 0; the message has what it wrote to stderr.
 pub fn stdout_of(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", as_typed(command)))?;
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|source| cannot_start(command, source))?;
     if !output.status.success() {
-        bail!(failure(command, &output.status.to_string(), &output.stderr));
+        return Err(failed(command, output.status, &output.stderr));
     }
-    String::from_utf8(output.stdout)
-        .with_context(|| format!("`{}` wrote something that is not UTF-8", as_typed(command)))
+    String::from_utf8(output.stdout).map_err(|error| Error::Output {
+        command: as_typed(command),
+        source: io::Error::new(io::ErrorKind::InvalidData, error),
+    })
 }
 
 /// Runs a command without showing its output, for as long as it takes.
@@ -57,17 +121,19 @@ pub fn quietly(command: &mut Command) -> Result<()> {
 /// # Errors
 /// As [`quietly`], and if the limit was reached.
 pub fn quietly_within(command: &mut Command, limit: Option<Duration>) -> Result<()> {
+    let piped = |source| Error::Output {
+        command: as_typed(command),
+        source,
+    };
     // One pipe for both streams keeps their lines in the order in which they were written.
-    let (mut reader, writer) = io::pipe()?;
-    command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer);
+    let (mut reader, writer) = io::pipe().map_err(piped)?;
+    let second = writer.try_clone().map_err(piped)?;
+    command.stdin(Stdio::null()).stdout(second).stderr(writer);
     let spawned = command.spawn();
     // The command holds the pipe's writing ends open until it is given others, and without that
     // the reader would wait for ever.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = spawned.with_context(|| format!("cannot start `{}`", as_typed(command)))?;
+    let mut child = spawned.map_err(|source| cannot_start(command, source))?;
 
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -80,39 +146,47 @@ pub fn quietly_within(command: &mut Command, limit: Option<Duration>) -> Result<
         Some(limit) => receiver.recv_timeout(limit),
         None => receiver.recv().map_err(mpsc::RecvTimeoutError::from),
     };
+    let unreadable = |source| Error::Output {
+        command: as_typed(command),
+        source,
+    };
     match received {
         Ok(output) => {
-            let status = child.wait()?;
+            let status = child.wait().map_err(unreadable)?;
             if status.success() {
                 return Ok(());
             }
-            bail!(failure(command, &status.to_string(), &output?))
+            Err(failed(command, status, &output.map_err(unreadable)?))
         }
         Err(error) => {
             // It may have ended by itself in this very moment, which is as good.
             let _ = child.kill();
-            child.wait()?;
+            child.wait().map_err(unreadable)?;
             match (error, limit) {
-                (mpsc::RecvTimeoutError::Timeout, Some(limit)) => {
-                    bail!("`{}` was given up after {limit:?}", as_typed(command))
-                }
-                _ => Err(anyhow!(
-                    "`{}`: its output could not be read",
-                    as_typed(command)
-                )),
+                (mpsc::RecvTimeoutError::Timeout, Some(limit)) => Err(Error::Late {
+                    command: as_typed(command),
+                    limit,
+                }),
+                _ => Err(unreadable(io::Error::other("its reader ended"))),
             }
         }
     }
 }
 
+fn cannot_start(command: &Command, source: io::Error) -> Error {
+    Error::Start {
+        command: as_typed(command),
+        source,
+    }
+}
+
 /// What to tell of a command that failed: itself, how it ended, and what it wrote.
-fn failure(command: &Command, ended: &str, output: &[u8]) -> String {
-    let output = String::from_utf8_lossy(output);
-    format!(
-        "`{}` failed ({ended})\n{}",
-        as_typed(command),
-        output.trim_end()
-    )
+fn failed(command: &Command, status: ExitStatus, output: &[u8]) -> Error {
+    Error::Failed {
+        command: as_typed(command),
+        status,
+        output: String::from_utf8_lossy(output).into_owned(),
+    }
 }
 
 /// The exit code that passes on how another program ended.
@@ -157,7 +231,10 @@ fn quoted(word: &str) -> Cow<'_, str> {
 ///
 /// # Errors
 /// If a folder's name has the character that separates the folders of PATH.
-pub fn prepend_path<I>(command: &mut Command, folders: I) -> Result<()>
+pub fn prepend_path<I>(
+    command: &mut Command,
+    folders: I,
+) -> std::result::Result<(), env::JoinPathsError>
 where
     I: IntoIterator<Item: AsRef<OsStr>>,
 {
@@ -208,7 +285,7 @@ mod tests {
         fn message<T>(result: Result<T>) -> String {
             result
                 .err()
-                .map(|error| format!("{error:#}"))
+                .map(|error| error.to_string())
                 .unwrap_or_default()
         }
 
@@ -250,7 +327,7 @@ mod tests {
         fn a_missing_program_is_named() {
             let message = message(quietly(&mut Command::new("no-such-program")));
             assert!(
-                message.starts_with("cannot start `no-such-program`"),
+                message.starts_with("cannot start `no-such-program`: "),
                 "{message}"
             );
         }

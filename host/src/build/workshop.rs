@@ -1,0 +1,118 @@
+//! Where tools are called, and installed from package registries: in the project, or in a folder of the user's
+//! choice that several projects share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use toolbox::shell;
+
+use super::{BuildError, lock};
+
+/// Where a project's tools are, within its folder.
+const TOOLS: &str = ".tools";
+
+/// The file in a folder of tools that tells that all of it is there.
+const COMPLETE: &str = ".complete";
+
+/// What a recipe works with.
+pub struct Workshop<'w> {
+    tools: PathBuf,
+    say: &'w dyn Fn(&str),
+}
+
+impl<'w> Workshop<'w> {
+    /// One that tells what it does with `say`, and installs tools in a folder; by default the project's.
+    pub fn new(project: &Path, tools: Option<&Path>, say: &'w dyn Fn(&str)) -> Self {
+        Self {
+            tools: tools.map_or_else(|| project.join(TOOLS), Path::to_owned),
+            say,
+        }
+    }
+
+    /// The folder that tools, and what they keep, are installed in.
+    #[must_use]
+    pub fn tools(&self) -> &Path {
+        &self.tools
+    }
+
+    /// Tells what is going on.
+    pub fn say(&self, line: &str) {
+        (self.say)(line);
+    }
+
+    /// Runs a command. What it wrote is shown only where it fails.
+    ///
+    /// # Errors
+    /// If it cannot be started, or its status is not 0.
+    pub fn run(&self, command: &mut Command) -> Result<(), BuildError> {
+        self.say(&format!("$ {}", shell::as_typed(command)));
+        Ok(shell::quietly(command)?)
+    }
+
+    /// Finds a program on PATH.
+    ///
+    /// # Errors
+    /// If it is not there; `get` says how to get it.
+    pub fn program(&self, name: &str, get: &str) -> Result<PathBuf, BuildError> {
+        shell::find_program(name).ok_or_else(|| BuildError::Missing {
+            tool: format!("`{name}`"),
+            get: get.into(),
+        })
+    }
+
+    /// A package of the Python registry, in an environment of its own; installs it unless it is there.
+    ///
+    /// # Errors
+    /// If there is no Python, or the package cannot be installed.
+    pub fn pip(&self, package: &str, version: &str) -> Result<Venv, BuildError> {
+        let name = format!("{package}-{version}");
+        let folder = self.tools.join(&name);
+        let venv = Venv {
+            folder: folder.clone(),
+        };
+        if folder.join(COMPLETE).is_file() {
+            return Ok(venv);
+        }
+        let python = self.program(
+            "python3",
+            "install Python 3 with its module venv; on Debian: apt-get install python3-venv",
+        )?;
+        fs::create_dir_all(&self.tools).map_err(BuildError::io(&self.tools))?;
+        let _alone = lock(&self.tools.join(format!("{name}.lock")))?;
+        if folder.join(COMPLETE).is_file() {
+            return Ok(venv);
+        }
+        self.say(&format!("installing {package} {version}"));
+        // `--clear`: what an attempt that was interrupted has left is no environment.
+        self.run(
+            Command::new(python)
+                .args(["-m", "venv", "--clear"])
+                .arg(&folder),
+        )?;
+        self.run(
+            Command::new(venv.program("python"))
+                .args(["-m", "pip", "install", "--quiet", "--no-input"])
+                .arg("--disable-pip-version-check")
+                .arg(format!("{package}=={version}")),
+        )?;
+        let complete = folder.join(COMPLETE);
+        fs::write(&complete, "").map_err(BuildError::io(&complete))?;
+        Ok(venv)
+    }
+}
+
+/// An environment of Python's, with a package and its programs in it.
+pub struct Venv {
+    folder: PathBuf,
+}
+
+impl Venv {
+    /// A program of it.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        let programs = if cfg!(windows) { "Scripts" } else { "bin" };
+        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        self.folder.join(programs).join(file)
+    }
+}
