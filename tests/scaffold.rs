@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use insta::assert_snapshot;
-use serde_json::json;
 
 use crate::common::{Lab, checkout};
 
@@ -22,69 +21,143 @@ fn done(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn a_new_project_builds_passes_its_tests_and_runs() {
+/// Makes a project in this language, builds it, has it run its own tests, and migrates documents with it.
+fn from_nothing_to_a_run(language: &str, tests: &mut Command) {
     let lab = Lab::new();
-    let ran = lab
-        .host(&["new", "fill-display-names", "--lang", "rust"])
+    lab.host(&["new", "fill-names", "--lang", language])
         .success();
-    assert_snapshot!(ran, @"
-    ------- stderr -------
-    made fill-display-names; next:
-      cd fill-display-names
-      cargo test
-      host build
-      host run build/fill-display-names.wasm --store sqlite:app.db --dry-run
-    [exit status: 0]
-    ");
-    let project = lab.path("fill-display-names");
+    let built = lab.build("fill-names").success().stdout();
+    let plugin = "fill-names/build/fill-names.wasm";
     assert!(
-        lab.read("fill-display-names/README.md")
-            .contains("host build  ")
-    );
-
-    // Its own tests, natively.
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from);
-    let tested = done(
-        Command::new(env!("CARGO"))
-            .args(["test", "--target-dir"])
-            .arg(target.join("scaffold"))
-            .current_dir(&project),
-    );
-    assert!(tested.contains("test result: ok. 2 passed"), "{tested}");
-
-    let built = lab.build("fill-display-names").success().stdout();
-    assert!(
-        built.starts_with("component  fill-display-names/build/fill-display-names.wasm\n"),
+        built.starts_with(&format!("component  {plugin}\n")),
         "{built}"
     );
     assert!(
         built.contains("\nimports    migration:plugin/types@0.1.0, "),
         "{built}"
     );
-    let plugin = "fill-display-names/build/fill-display-names.wasm";
-    let inspected = lab
-        .host(&["inspect", plugin, "--format", "json"])
-        .success()
-        .stdout();
-    let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
-    assert_eq!(
-        (&inspected["name"], &inspected["table"]),
-        (&json!("fill-display-names"), &json!("users"))
-    );
+    done(tests.current_dir(lab.path("fill-names")));
 
     lab.sql("CREATE TABLE users (_id TEXT PRIMARY KEY, doc JSON NOT NULL)");
     lab.put(
         "users",
         [
-            ("a", r#"{"email":"ada@example.org"}"#),
+            ("a", r#"{"email":"ada@example.org","credit":1.0}"#),
             ("b", r#"{"email":"nobody"}"#),
         ],
     );
     let report = lab.report(plugin, &[]);
     assert_eq!(report.adds_up().counts(), [2, 1, 0, 1, 0]);
-    assert!(lab.body("users", "a").contains(r#""displayName":"ada""#));
+    let body = lab.body("users", "a");
+    assert!(
+        body.starts_with(
+            r#"{"email":"ada@example.org","credit":1.0,"displayName":"ada","updatedAt":"#
+        ),
+        "{body}"
+    );
+}
+
+#[test]
+fn rust_from_nothing_to_a_run() {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from);
+    from_nothing_to_a_run(
+        "rust",
+        Command::new(env!("CARGO"))
+            .args(["test", "--target-dir"])
+            .arg(target.join("scaffold")),
+    );
+}
+
+#[test]
+fn javascript_from_nothing_to_a_run() {
+    from_nothing_to_a_run("js", Command::new("npm").arg("test"));
+}
+
+#[test]
+fn typescript_from_nothing_to_a_run() {
+    from_nothing_to_a_run("ts", Command::new("npm").arg("test"));
+}
+
+#[test]
+fn what_to_do_next_is_told() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.host(&["new", "fill-names", "--lang", "ts"]), @"
+    ------- stderr -------
+    made fill-names; next:
+      cd fill-names
+      npm install && npm test
+      host build
+      host run build/fill-names.wasm --store sqlite:app.db --dry-run
+    [exit status: 0]
+    ");
+}
+
+#[test]
+fn a_project_that_does_not_compile_shows_why() {
+    let lab = Lab::new();
+    lab.host(&["new", "broken", "--lang", "js"]).success();
+    lab.write(
+        "broken/src/migration.js",
+        "export default migration({\n  nam: 7;\n});\n",
+    );
+    let ran = lab.build("broken");
+    assert_eq!(ran.status(), 1);
+    let said = ran.stderr();
+    assert!(said.contains("Expected \"}\" but found \";\""), "{said}");
+    assert!(said.contains("src/migration.js:2:8"), "{said}");
+    assert!(!lab.path("broken/build/broken.wasm").exists());
+}
+
+#[test]
+fn a_project_that_is_no_migration_shows_why() {
+    let lab = Lab::new();
+    lab.host(&["new", "broken", "--lang", "js"]).success();
+    lab.write(
+        "broken/src/migration.js",
+        "export default { table: \"users\" };\n",
+    );
+    let ran = lab.build("broken");
+    assert_eq!(ran.status(), 1);
+    assert!(
+        ran.stderr()
+            .contains("the project's default export is no migration"),
+        "{}",
+        ran.stderr()
+    );
+}
+
+#[test]
+fn a_missing_tool_is_named_with_how_to_get_it() {
+    let lab = Lab::new();
+    lab.host(&["new", "toolless", "--lang", "js"]).success();
+    assert_snapshot!(lab.host_with(&[("PATH", "/nowhere")], &["build", "toolless"]), @"
+    ------- stderr -------
+    error: `node` is missing
+    hint: install Node.js 20 or newer, with npm: https://nodejs.org; on Debian: apt-get install nodejs npm
+    [exit status: 1]
+    ");
+}
+
+#[test]
+fn only_projects_are_built() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.host(&["build", "."]), @"
+    ------- stderr -------
+    error: [FOLDER] is no plugin project: it has no plugin.toml
+    hint: `host new NAME --lang LANGUAGE` makes one
+    [exit status: 1]
+    ");
+    lab.write("plugin.toml", "language = \"js\"\n\nengin = \"quickjs\"\n");
+    assert_snapshot!(lab.host(&["build"]), @r#"
+    ------- stderr -------
+    error: [FOLDER]/plugin.toml cannot be used: TOML parse error at line 3, column 1
+      |
+    3 | engin = "quickjs"
+      | ^^^^^
+    unknown field `engin`, expected one of `language`, `name`, `world`, `engine`, `sdk`, `tools`
+    [exit status: 1]
+    "#);
 }
 
 #[test]

@@ -59,24 +59,40 @@ impl Checkout {
         self.root.join("target/guests")
     }
 
+    /// Where the finished conformance plugins are put, one for each language.
+    pub fn conformance(&self) -> PathBuf {
+        self.root.join("target/conformance")
+    }
+
+    /// Where the tools of other languages are installed.
+    pub fn tools(&self) -> PathBuf {
+        self.target().join("tools")
+    }
+
+    /// Where the end-to-end tests keep what they compiled.
+    pub fn test_cache(&self) -> PathBuf {
+        self.target().join("tmp/cache")
+    }
+
+    /// Cargo's own target folder.
+    fn target(&self) -> PathBuf {
+        match &self.moved_target {
+            Some(target) => target.clone(),
+            None => self.root.join("target"),
+        }
+    }
+
     /// The target folder of the builds for WebAssembly.
     ///
     /// It is one of its own because another compiler may be at work there than for the host: in a common
     /// folder each of the two would wait for the other's lock, and a `cargo clean` of one would hit both.
     pub fn guest_build(&self) -> PathBuf {
-        self.build("guest-build")
+        self.target().join("guest-build")
     }
 
     /// The target folder of what makes components at random, which is a workspace of its own.
     pub fn smith_build(&self) -> PathBuf {
-        self.build("smith-build")
-    }
-
-    fn build(&self, name: &str) -> PathBuf {
-        match &self.moved_target {
-            Some(target) => target.join(name),
-            None => self.root.join("target").join(name),
-        }
+        self.target().join("smith-build")
     }
 
     /// How to show a path of the checkout to a person: as seen from its root.

@@ -1,6 +1,5 @@
 //! `cargo xtask demo`: a sample store, migrated by the real host, every command shown as one would type it.
 
-use std::env;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::Checkout;
+use crate::host;
 use crate::plugins;
 use crate::shell;
 
@@ -33,17 +33,7 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
         bail!("`cargo xtask demo` takes no argument, but was given `{argument}`");
     }
     plugins::build(checkout, &[PLUGIN.to_owned()])?;
-    shell::say("Building the host (the first time takes some minutes) …");
-    let mut build = checkout.cargo();
-    // As part of the workspace: by itself it would be built with other features of its dependencies, and
-    // `cargo xtask test` would build them all again. Not captured: whoever waits for minutes wants to see
-    // what cargo is at.
-    let built = shell::show(build.args(["build", "--workspace", "--bin", "host"]))?;
-    ensure!(
-        built.success(),
-        "`{}` failed ({built})",
-        shell::as_typed(&build)
-    );
+    let binary = host::binary(checkout)?;
 
     let folder = checkout.root().join(FOLDER);
     start_afresh(&folder)?;
@@ -51,10 +41,6 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
     let store = format!("sqlite:{FOLDER}/app.db");
     let users = format!("{FOLDER}/users.jsonl");
     let plugin = format!("target/plugins/{PLUGIN}.wasm");
-    // Cargo has put it beside this program, wherever that is.
-    let binary = env::current_exe()
-        .context("this program does not know where it is")?
-        .with_file_name(format!("host{}", env::consts::EXE_SUFFIX));
     let host = Host { checkout, binary };
 
     explain(&format!(

@@ -11,7 +11,9 @@ mod checkout;
 mod ci;
 mod demo;
 mod fuzz;
+mod host;
 mod plugins;
+mod projects;
 mod test;
 mod toolchain;
 
@@ -46,7 +48,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "plugins",
         arguments: "[NAME…]",
-        summary: "build the example plugins to target/plugins and the test guests to target/guests",
+        summary: "build the example plugins to target/plugins, the test guests to target/guests, and the plugins in every language to target/conformance",
         run: plugins::run,
     },
     Command {
@@ -123,7 +125,7 @@ fn help() -> String {
         text += &format!("  {}\n      {}\n", call.trim_end(), command.summary);
     }
     text += "  help\n      show this text\n";
-    text += &format!("\nEnvironment:\n  {}\n", toolchain::HELP);
+    text += &format!("\nEnvironment:\n  {}\n  {}\n", toolchain::HELP, host::HELP);
     text
 }
 

@@ -1,4 +1,7 @@
-//! `cargo xtask plugins`: the example plugins and the tests' guests, from Rust to finished components.
+//! `cargo xtask plugins`: the example plugins and the tests' guests, from source to finished components.
+//!
+//! Those in Rust are packages of the workspace, and one call of cargo builds them all. The others are projects as
+//! `host new` makes them, and `host build` builds each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use toolbox::rust::{TARGET, Toolchain};
 
 use crate::checkout::Checkout;
+use crate::projects::{Builder, PROJECT_FILE};
 use crate::shell;
 use crate::toolchain;
 
@@ -26,14 +30,14 @@ const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 struct Shelf {
     /// What its projects are called, in the singular.
     noun: &'static str,
-    /// The folder of the projects: each a package, named like its folder.
+    /// The folder of the projects.
     source: PathBuf,
     /// The folder of the finished components.
     output: PathBuf,
 }
 
 impl Shelf {
-    fn all(checkout: &Checkout) -> [Self; 2] {
+    fn all(checkout: &Checkout) -> [Self; 3] {
         [
             Self {
                 noun: "plugin",
@@ -45,12 +49,27 @@ impl Shelf {
                 source: checkout.root().join("tests/guests"),
                 output: checkout.guests(),
             },
+            Self {
+                noun: "conformance plugin",
+                source: checkout.root().join("tests/conformance"),
+                output: checkout.conformance(),
+            },
         ]
     }
 
-    /// The names of its projects. A folder that does not exist has none, and one without a `Cargo.toml` is none
-    /// (a plugin in another language, say).
+    /// The names of its packages of the workspace, each in a folder of its name.
+    fn packages(&self) -> Result<BTreeSet<String>> {
+        let others = self.projects()?;
+        Ok(&self.folders_with("Cargo.toml")? - &others)
+    }
+
+    /// The names of its projects that `host build` builds.
     fn projects(&self) -> Result<BTreeSet<String>> {
+        self.folders_with(PROJECT_FILE)
+    }
+
+    /// The names of its folders that have such a file. A folder that does not exist has none.
+    fn folders_with(&self, file: &str) -> Result<BTreeSet<String>> {
         let cannot_read = || format!("cannot read {}", self.source.display());
         let entries = match fs::read_dir(&self.source) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -59,8 +78,8 @@ impl Shelf {
         let mut names = BTreeSet::new();
         for entry in entries {
             let entry = entry.with_context(cannot_read)?;
-            if entry.path().join("Cargo.toml").is_file() {
-                // A package's name is ASCII, so a folder with another name is not one of ours.
+            if entry.path().join(file).is_file() {
+                // A plugin's name is ASCII, so a folder with another name is not one of ours.
                 names.extend(entry.file_name().into_string().ok());
             }
         }
@@ -77,7 +96,16 @@ impl Shelf {
     }
 
     /// Builds the projects of these names and puts the components where they belong.
-    fn build(
+    fn build_projects(&self, builder: &Builder<'_>, names: &BTreeSet<String>) -> Result<()> {
+        for name in names {
+            let component = self.output.join(format!("{name}.wasm"));
+            builder.build(&self.source.join(name), &component)?;
+        }
+        Ok(())
+    }
+
+    /// Builds the packages of these names and puts the components where they belong.
+    fn build_packages(
         &self,
         checkout: &Checkout,
         toolchain: &Toolchain,
@@ -152,10 +180,12 @@ pub fn run(checkout: &Checkout, names: &[String]) -> Result<ExitCode> {
 /// Builds all plugins and test guests.
 pub fn build_all(checkout: &Checkout) -> Result<()> {
     let toolchain = toolchain::find_or_install(checkout)?;
+    let builder = Builder::new(checkout);
     for shelf in Shelf::all(checkout) {
-        let names = shelf.projects()?;
-        shelf.build(checkout, &toolchain, &names)?;
-        shelf.remove_others(&names)?;
+        let (packages, projects) = (shelf.packages()?, shelf.projects()?);
+        shelf.build_packages(checkout, &toolchain, &packages)?;
+        shelf.build_projects(&builder, &projects)?;
+        shelf.remove_others(&(&packages | &projects))?;
     }
     smith(checkout)
 }
@@ -192,15 +222,20 @@ pub fn build(checkout: &Checkout, names: &[String]) -> Result<()> {
     let mut orders = Vec::new();
     let mut known = BTreeSet::new();
     for shelf in Shelf::all(checkout) {
-        let projects = shelf.projects()?;
-        orders.push((projects.intersection(&wanted).cloned().collect(), shelf));
+        let (packages, projects) = (shelf.packages()?, shelf.projects()?);
+        orders.push((&packages & &wanted, &projects & &wanted, shelf));
+        known.extend(packages);
         known.extend(projects);
     }
     check_known(&wanted, &known)?;
 
-    let toolchain = toolchain::find_or_install(checkout)?;
-    for (names, shelf) in orders {
-        shelf.build(checkout, &toolchain, &names)?;
+    let builder = Builder::new(checkout);
+    for (packages, projects, shelf) in orders {
+        if !packages.is_empty() {
+            let toolchain = toolchain::find_or_install(checkout)?;
+            shelf.build_packages(checkout, &toolchain, &packages)?;
+        }
+        shelf.build_projects(&builder, &projects)?;
     }
     Ok(())
 }
@@ -223,7 +258,7 @@ fn check_known(wanted: &BTreeSet<String>, known: &BTreeSet<String>) -> Result<()
 ///
 /// What is the same stays untouched, so that its time tells when it changed. What is new replaces the old in
 /// one step, since tests may be reading it just now.
-fn publish(from: &Path, to: &Path) -> Result<bool> {
+pub fn publish(from: &Path, to: &Path) -> Result<bool> {
     let component = fs::read(from).with_context(|| {
         format!(
             "{} was not built; is the package's library a `cdylib`, and is it named like its folder?",
@@ -316,18 +351,20 @@ mod tests {
         }
         fs::write(scratch.0.join("a/Cargo.toml"), "")?;
         fs::write(scratch.0.join("b/Cargo.toml"), "")?;
+        fs::write(scratch.0.join("typescript/plugin.toml"), "")?;
         fs::write(scratch.0.join("README.md"), "")?;
         let shelf = Shelf {
             noun: "plugin",
             source: scratch.0.clone(),
             output: scratch.0.clone(),
         };
-        assert_eq!(shelf.projects()?, names(&["a", "b"]));
+        assert_eq!(shelf.packages()?, names(&["a", "b"]));
+        assert_eq!(shelf.projects()?, names(&["typescript"]));
         let missing = Shelf {
             source: scratch.0.join("none"),
             ..shelf
         };
-        assert_eq!(missing.projects()?, names(&[]));
+        assert_eq!(missing.packages()?, names(&[]));
         Ok(())
     }
 

@@ -31,7 +31,8 @@ pub fn run_tests(checkout: &Checkout, arguments: &[String]) -> Result<ExitStatus
         .args(arguments)
         // The end-to-end tests run these through the real binary.
         .env("HOST_TEST_PLUGINS", checkout.plugins())
-        .env("HOST_TEST_GUESTS", checkout.guests());
+        .env("HOST_TEST_GUESTS", checkout.guests())
+        .env("HOST_TEST_CONFORMANCE", checkout.conformance());
     shell::say(format_args!("$ {}", shell::as_typed(&cargo)));
     Ok(shell::show(&mut cargo)?)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::js::Js;
 use super::project::{Engine, Project};
 use super::workshop::Workshop;
 use super::{BuildError, rust};
@@ -15,6 +16,10 @@ pub enum Language {
     /// Rust
     #[default]
     Rust,
+    /// JavaScript
+    Js,
+    /// TypeScript
+    Ts,
 }
 
 impl Language {
@@ -23,6 +28,8 @@ impl Language {
     pub fn recipe(self) -> &'static dyn Recipe {
         match self {
             Self::Rust => &rust::Rust,
+            Self::Js => &Js::JavaScript,
+            Self::Ts => &Js::TypeScript,
         }
     }
 }

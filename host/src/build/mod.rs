@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub mod component;
 mod error;
+mod js;
 mod language;
 mod project;
 mod rust;

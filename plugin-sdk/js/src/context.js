@@ -1,0 +1,83 @@
+// What a migration knows besides its document.
+
+import { encode, textAt, raw } from "./json.js";
+import { Failure, text } from "./outcomes.js";
+
+/** How many documents a lookup finds at most, unless it says. */
+const LIMIT = 100;
+
+export class Context {
+  #body;
+  #host;
+
+  constructor(id, body, host) {
+    this.id = id;
+    this.#body = body;
+    this.#host = host;
+    const line = (level) => (...words) => host.log(level, words.map(word).join(" "));
+    this.log = { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+  }
+
+  get now() {
+    return this.#host.now();
+  }
+
+  get nowText() {
+    return new Date(this.now).toISOString();
+  }
+
+  raw(pointer) {
+    const found = textAt(this.#body, pointer);
+    return found === undefined ? undefined : raw(found);
+  }
+
+  param(name) {
+    const found = this.#host.param(text(name, "a parameter's name"));
+    return found == null ? undefined : JSON.parse(found);
+  }
+
+  secret(name) {
+    return this.#host.secret(text(name, "a secret's name")) ?? undefined;
+  }
+
+  newId(table, seed) {
+    return this.#host.newId(text(table, "a table"), text(seed, "a seed"));
+  }
+
+  get(table, id) {
+    return this.getMany(table, [id])[0];
+  }
+
+  getMany(table, ids) {
+    const found = this.#host.getMany(
+      text(table, "a table"),
+      ids.map((id) => text(id, "an id")),
+    );
+    return found.map((document) => (document == null ? undefined : parsed(document)));
+  }
+
+  find(table, conditions, limit = LIMIT) {
+    const list = Array.isArray(conditions) ? conditions : [conditions];
+    if (!Number.isInteger(limit) || limit < 0) throw new Failure("error", `${limit} is no number of documents`);
+    return this.#host.find(text(table, "a table"), list, limit).map(parsed);
+  }
+
+  findOne(table, conditions) {
+    return this.find(table, conditions, 1)[0];
+  }
+}
+
+function parsed({ id, body }) {
+  return { id, doc: JSON.parse(body) };
+}
+
+/** A word of a log line. */
+export function word(value) {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  try {
+    return encode(value);
+  } catch {
+    return String(value);
+  }
+}

@@ -1,0 +1,2 @@
+// The same as on QuickJS.
+export { default } from "../../js/src/migration.js";
