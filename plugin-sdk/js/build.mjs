@@ -4,18 +4,21 @@
 //
 // `host build` calls it. The tools are the project's own, from its node_modules.
 
-import { readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const [project, entry, world, engine, wit, output] = process.argv.slice(2);
 const sdk = dirname(fileURLToPath(import.meta.url));
-const require = createRequire(join(project, "package.json"));
-const tool = (name) => import(pathToFileURL(require.resolve(name)));
+const made = dirname(output);
+
+// Packages are looked for from where the module is that imports them.
+const tools = join(made, "tools.mjs");
+await writeFile(tools, "export const tool = (name) => import(name);\n");
+const { tool } = await import(pathToFileURL(tools));
 
 const code = await bundle();
-await writeFile(join(dirname(output), "bundle.js"), code);
+await writeFile(join(made, "bundle.js"), code);
 await writeFile(output, await componentize(code));
 
 /** One module of the project, what it imports, and the SDK. */
@@ -28,9 +31,11 @@ async function bundle() {
     platform: "neutral",
     mainFields: ["module", "main"],
     external: ["migration:*"],
+    // Sources may lie elsewhere, behind a link.
+    nodePaths: [join(project, "node_modules")],
     absWorkingDir: project,
     sourcemap: "external",
-    outfile: join(dirname(output), "bundle.js"),
+    outfile: join(made, "bundle.js"),
     logLevel: "silent",
     write: false,
   };
@@ -61,7 +66,7 @@ function joined() {
 
 /** For each line of the bundle the line of the project's source that it comes from; the SDK's have none. */
 function lines({ sources, mappings }) {
-  const names = sources.map((source) => relative(project, join(dirname(output), source)));
+  const names = sources.map((source) => relative(project, join(made, source)));
   const isProjects = (source) => names[source] === entry || /^(src|lib)\//.test(names[source] ?? "");
   let source = 0;
   let line = 0;
@@ -107,19 +112,19 @@ async function componentize(jsSource) {
 
 async function withQuickJs(jsSource) {
   const { componentize } = await tool("componentize-qjs");
-  const made = await componentize({ witPath: wit, jsSource, world, stubWasi: true, sync: true });
-  return made.component;
+  const { component } = await componentize({ witPath: wit, jsSource, world, stubWasi: true, sync: true });
+  return component;
 }
 
 async function withStarlingMonkey(jsSource) {
   const { componentize } = await tool("@bytecodealliance/componentize-js");
-  const made = await componentize(jsSource, {
+  const { component } = await componentize(jsSource, {
     witPath: wit,
     worldName: world,
     // Nothing of WASI is left to import.
     disableFeatures: ["random", "stdio", "clocks", "http", "fetch-event"],
   });
-  return made.component;
+  return component;
 }
 
 function stop(message) {

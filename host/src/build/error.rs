@@ -44,6 +44,9 @@ pub enum BuildError {
     /// A tool did not do its work: what it wrote tells why.
     #[error(transparent)]
     Step(#[from] shell::Error),
+    /// The project's code is not what its compiler takes: what that wrote tells why.
+    #[error("the project cannot be built:\n{0}")]
+    Code(String),
     /// What the tools made is no component, nor can one be made of it.
     #[error("no component can be made of it: {0}")]
     Component(String),

@@ -60,7 +60,7 @@ impl Recipe for Js {
         let engine = project.engine.unwrap_or(Engine::QuickJs);
         let output = project.scratch().join("component.wasm");
         workshop.say(&format!("building {entry} for {engine}"));
-        shell::quietly(
+        workshop.compile(
             Command::new(node)
                 .current_dir(&project.folder)
                 .arg(project.sdk("js/build.mjs"))

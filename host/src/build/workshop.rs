@@ -50,6 +50,17 @@ impl<'w> Workshop<'w> {
         Ok(shell::quietly(command)?)
     }
 
+    /// Runs a compiler whose command line nobody wants to see: where it fails, what it wrote is the message.
+    ///
+    /// # Errors
+    /// If it cannot be started, or its status is not 0.
+    pub fn compile(&self, command: &mut Command) -> Result<(), BuildError> {
+        shell::quietly(command).map_err(|error| match error {
+            shell::Error::Failed { output, .. } => BuildError::Code(output.trim_end().to_owned()),
+            error => error.into(),
+        })
+    }
+
     /// Finds a program on PATH.
     ///
     /// # Errors

@@ -83,6 +83,7 @@ impl From<BuildError> for CommandError {
             BuildError::File { .. }
             | BuildError::Setting { .. }
             | BuildError::Step(_)
+            | BuildError::Code(_)
             | BuildError::Component(_)
             | BuildError::Io { .. } => made,
         }

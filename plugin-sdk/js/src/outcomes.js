@@ -128,9 +128,12 @@ function shown(value) {
   return value === null || typeof value !== "object" ? String(value) : "an object";
 }
 
-/** A text with what UTF-8 cannot spell, half a pair, replaced. */
+/** Half a surrogate pair. Not every engine knows `\p{Surrogate}`. */
+const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** A text with what UTF-8 cannot spell replaced. */
 function wellFormed(value) {
-  return value.replace(/\p{Surrogate}/gu, "\ufffd");
+  return value.replace(HALF, "\ufffd");
 }
 
 /** The edits of another document's top-level fields. */

@@ -1,2 +1,1 @@
-// The same as on QuickJS.
-export { default } from "../../js/src/migration.js";
+../../js/src/migration.js

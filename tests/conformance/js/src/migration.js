@@ -67,7 +67,8 @@ const work = {
 
 function string(document, field) {
   const value = document[field];
-  if (typeof value !== "string") throw fail("no-text", "no text", `/${field}`);
+  if (value === undefined) throw fail("missing-field", "there is no text", `/${field}`);
+  if (typeof value !== "string") throw fail("invalid-field", "this is no text", `/${field}`);
   return value;
 }
 

@@ -95,7 +95,8 @@ function transform(thing: Thing, ctx: Context): Answer {
 }
 
 function text(thing: Thing): string {
-  if (typeof thing.text !== "string") throw fail("no-text", "no text", "/text");
+  if (thing.text === undefined) throw fail("missing-field", "there is no text", "/text");
+  if (typeof thing.text !== "string") throw fail("invalid-field", "this is no text", "/text");
   return thing.text;
 }
 
