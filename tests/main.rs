@@ -8,6 +8,7 @@
 // A test fails by panicking, and its helpers are part of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api_keys;
 mod backup;
 mod bad_input;
 mod cache;
@@ -21,6 +22,7 @@ mod crash;
 #[cfg(unix)]
 mod grants;
 mod hostile;
+mod javascript;
 mod logs;
 mod pushdown;
 #[cfg(unix)]

@@ -132,7 +132,7 @@ function shown(value) {
 const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** A text with what UTF-8 cannot spell replaced. */
-function wellFormed(value) {
+export function wellFormed(value) {
   return value.replace(HALF, "\ufffd");
 }
 
