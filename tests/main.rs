@@ -16,6 +16,7 @@ mod cases;
 mod check;
 mod commands;
 mod common;
+mod conformance;
 mod convex;
 #[cfg(unix)]
 mod crash;

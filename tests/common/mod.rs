@@ -67,6 +67,11 @@ pub fn made_at_random() -> Vec<Vec<u8>> {
     made
 }
 
+/// The file of the plugin that shows what a language can.
+pub fn conformance_plugin(language: &str) -> &'static str {
+    component("HOST_TEST_CONFORMANCE", "conformance", language)
+}
+
 /// The data of real life that lies beside the checkout; None, with a word about it, where it does not.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let path = checkout().join("../shared/data").join(name);
