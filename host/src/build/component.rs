@@ -1,15 +1,29 @@
 //! From a core module to a component, for compilers that stop at the module.
 
+use std::fs;
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use super::BuildError;
-use super::project::World;
+use super::project::{Project, World};
 
 /// The import that compilers for WASI 0.1 leave, and an adapter takes the place of.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// Makes a component of what a compiler for WASI 0.1 made of a project, which then needs no WASI: the SDK's own
+/// adapter answers what it imports of that.
+///
+/// # Errors
+/// If the project has no adapter or no interface, or the module does not fit it.
+pub fn of_module(project: &Project, mut core: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+    let path = project.sdk("adapter").join(format!("{PREVIEW1}.wat"));
+    let text = fs::read(&path).map_err(BuildError::io(&path))?;
+    let adapter = wat::parse_bytes(&text).map_err(refused)?;
+    embed(&mut core, &project.wit(), project.world)?;
+    encode(&core, Some(&adapter))
+}
 
 /// Writes into a core module which world it implements, for a compiler that knows of none.
 ///

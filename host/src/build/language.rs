@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::js::Js;
 use super::project::{Engine, Project};
 use super::workshop::Workshop;
-use super::{BuildError, rust};
+use super::{BuildError, go, python, rust};
 
 /// The languages that there are templates for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
@@ -20,6 +20,10 @@ pub enum Language {
     Js,
     /// TypeScript
     Ts,
+    /// Python
+    Python,
+    /// Go
+    Go,
 }
 
 impl Language {
@@ -30,6 +34,8 @@ impl Language {
             Self::Rust => &rust::Rust,
             Self::Js => &Js::JavaScript,
             Self::Ts => &Js::TypeScript,
+            Self::Python => &python::Python,
+            Self::Go => &go::Go,
         }
     }
 }

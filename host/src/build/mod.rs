@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 pub mod component;
 mod error;
+mod go;
 mod js;
 mod language;
 mod project;
+mod python;
 mod rust;
 mod workshop;
 

@@ -60,6 +60,9 @@ class Document(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._object())
 
+    def __bool__(self) -> bool:
+        return True  # A document without fields is there, too.
+
     def __repr__(self) -> str:
         return f"Document({self.id!r}, {self.raw!r})"
 

@@ -1,0 +1,58 @@
+//! Python: componentize-py makes a component of CPython, the SDK and the project's `migration.py`.
+
+use std::fs;
+use std::process::Command;
+
+use super::{BuildError, Project, Recipe, Tool, Workshop};
+
+const COMPONENTIZE: Tool = Tool {
+    name: "componentize-py",
+    version: "0.25.1",
+};
+
+/// The SDK's module that the component is made of. It imports the project's.
+const ENTRY: &str = "plugin_sdk.component";
+
+pub(super) struct Python;
+
+impl Recipe for Python {
+    fn templates(&self) -> &'static [&'static str] {
+        &["python"]
+    }
+
+    fn sdk(&self) -> &'static [&'static str] {
+        &["python/plugin_sdk"]
+    }
+
+    fn tests(&self) -> &'static str {
+        "python3 -m unittest"
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &[COMPONENTIZE]
+    }
+
+    fn build(&self, project: &Project, workshop: &Workshop<'_>) -> Result<Vec<u8>, BuildError> {
+        let tools = workshop.pip(COMPONENTIZE.name, COMPONENTIZE.pinned(&project.tools))?;
+        let output = project.scratch().join("component.wasm");
+        workshop.say("building migration.py");
+        workshop.compile(
+            Command::new(tools.program(COMPONENTIZE.name))
+                .current_dir(&project.folder)
+                // Packages of an environment that happens to be active are none of the project's.
+                .env_remove("VIRTUAL_ENV")
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .arg("--wit-path")
+                .arg(project.wit())
+                .args(["--world", project.world.name(), "componentize", ENTRY])
+                .arg("--python-path")
+                .arg(&project.folder)
+                .arg("--python-path")
+                .arg(project.sdk("python"))
+                .arg("--stub-wasi")
+                .arg("--output")
+                .arg(&output),
+        )?;
+        fs::read(&output).map_err(BuildError::io(&output))
+    }
+}

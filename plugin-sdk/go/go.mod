@@ -1,0 +1,3 @@
+module migration/sdk
+
+go 1.27

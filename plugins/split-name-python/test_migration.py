@@ -1,0 +1,14 @@
+import sys
+import unittest
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER / "../../plugin-sdk/python"))
+
+from migration import transform  # noqa: E402
+from plugin_sdk.testing import check_cases  # noqa: E402
+
+
+class Cases(unittest.TestCase):
+    def test_cases(self) -> None:
+        check_cases(self, transform, FOLDER / "cases.jsonl")
