@@ -21,11 +21,13 @@ mod convex;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod go;
 mod grants;
 mod hostile;
 mod javascript;
 mod logs;
 mod pushdown;
+mod python;
 #[cfg(unix)]
 mod races;
 mod readme;

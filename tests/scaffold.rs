@@ -6,7 +6,7 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-use crate::common::{Lab, checkout};
+use crate::common::{Lab, checkout, go};
 
 #[track_caller]
 fn done(command: &mut Command) -> String {
@@ -77,6 +77,17 @@ fn javascript_from_nothing_to_a_run() {
 #[test]
 fn typescript_from_nothing_to_a_run() {
     from_nothing_to_a_run("ts", Command::new("npm").arg("test"));
+}
+
+#[test]
+fn python_from_nothing_to_a_run() {
+    let mut tests = Command::new("python3");
+    from_nothing_to_a_run("python", tests.args(["-m", "unittest"]));
+}
+
+#[test]
+fn go_from_nothing_to_a_run() {
+    from_nothing_to_a_run("go", go().arg("test"));
 }
 
 #[test]

@@ -3,6 +3,8 @@ import unittest
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+# The host carries the SDK's folder, and its sources are all text.
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(FOLDER / "../../plugin-sdk/python"))
 
 from migration import transform  # noqa: E402

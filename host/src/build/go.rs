@@ -48,7 +48,12 @@ impl Recipe for Go {
                 .env("GOFLAGS", "-mod=mod")
                 .env("GOCACHE", workshop.tools().join("go-cache"))
                 .env("GOPATH", workshop.tools().join("go-path"))
-                .args(["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"])
+                .args([
+                    "build",
+                    "-trimpath",
+                    "-buildvcs=false",
+                    "-buildmode=c-shared",
+                ])
                 // The bindings link to the runtime's allocator, which they need before it has begun.
                 .args(["-ldflags=-s -w -checklinkname=0", "-o"])
                 .arg(&core)

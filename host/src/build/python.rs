@@ -10,8 +10,12 @@ const COMPONENTIZE: Tool = Tool {
     version: "0.25.1",
 };
 
-/// The SDK's module that the component is made of. It imports the project's.
-const ENTRY: &str = "plugin_sdk.component";
+/// The module that the component is made of, and its source. CPython runs it while the component is built, and would
+/// leave compiled files beside all that it imports.
+const ENTRY: (&str, &str) = (
+    "plugin_entry",
+    "import sys\n\nsys.dont_write_bytecode = True\n\nfrom plugin_sdk.component import Revert, Transform\n",
+);
 
 pub(super) struct Python;
 
@@ -34,6 +38,9 @@ impl Recipe for Python {
 
     fn build(&self, project: &Project, workshop: &Workshop<'_>) -> Result<Vec<u8>, BuildError> {
         let tools = workshop.pip(COMPONENTIZE.name, COMPONENTIZE.pinned(&project.tools))?;
+        let (entry, source) = ENTRY;
+        let path = project.scratch().join(format!("{entry}.py"));
+        fs::write(&path, source).map_err(BuildError::io(&path))?;
         let output = project.scratch().join("component.wasm");
         workshop.say("building migration.py");
         workshop.compile(
@@ -41,10 +48,11 @@ impl Recipe for Python {
                 .current_dir(&project.folder)
                 // Packages of an environment that happens to be active are none of the project's.
                 .env_remove("VIRTUAL_ENV")
-                .env("PYTHONDONTWRITEBYTECODE", "1")
                 .arg("--wit-path")
                 .arg(project.wit())
-                .args(["--world", project.world.name(), "componentize", ENTRY])
+                .args(["--world", project.world.name(), "componentize", entry])
+                .arg("--python-path")
+                .arg(project.scratch())
                 .arg("--python-path")
                 .arg(&project.folder)
                 .arg("--python-path")

@@ -33,7 +33,9 @@ def run(documents: Sequence[Document], transform: Transform, lookups: int, host:
         still: list[int] = []
         for place in waiting:
             context = Context(host, answers, lookups)
-            outcome = _attempt(documents[place], transform, context)
+            # A fresh one each time: what a plugin did to the body in an attempt before is no part of it.
+            document = Document(documents[place].id, documents[place].raw)
+            outcome = _attempt(document, transform, context)
             if context._asked:
                 questions.extend(context._asked)
                 still.append(place)

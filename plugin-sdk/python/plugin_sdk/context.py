@@ -71,7 +71,7 @@ class Context:
         """The document of a table with this key."""
         self._count()
         found = self._answer(_get(table, id))
-        return found[0] if found else None
+        return _own(found[0]) if found else None
 
     def get_many(self, table: str, ids: Iterable[str | int]) -> list[Document | None]:
         """The documents of a table with these keys, in order. Counts as one lookup."""
@@ -82,14 +82,14 @@ class Context:
         unknown = [question for question, documents in zip(questions, found) if documents is None]
         if unknown:
             self._wait(unknown)
-        return [documents[0] if documents else None for documents in found]
+        return [_own(documents[0]) if documents else None for documents in found]
 
     def find(self, table: str, *conditions: Condition, limit: int) -> Sequence[Document]:
         """The documents of a table that meet all of these conditions: the first `limit` of them, by key."""
         self._count()
         if not 0 <= limit < 1 << 32:
             raise ValueError(f"a limit is an integer from 0 to 2^32 - 1, not {limit}")
-        return self._answer(Find(key(table, "a table"), limit, conditions))
+        return [_own(document) for document in self._answer(Find(key(table, "a table"), limit, conditions))]
 
     def find_one(self, table: str, *conditions: Condition) -> Document | None:
         """The first document of a table, by key, that meets all of these conditions."""
@@ -130,6 +130,11 @@ class Context:
     def _wait(self, questions: Sequence[Question]) -> None:
         self._asked.extend(questions)
         raise Waiting
+
+
+def _own(document: Document) -> Document:
+    """The same document, for this attempt alone: what it does to the body, nobody else sees."""
+    return Document(document.id, document.raw)
 
 
 def _get(table: str, id: str | int) -> Get:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
+# The host carries the SDK's folder, and its sources are all text.
+sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "plugin-sdk/python"), str(ROOT / "tests/conformance/python")]
 
 from migration import transform as conformance  # noqa: E402
@@ -39,6 +41,10 @@ SANDBOX_ONLY = {"trap", "loop", "leak"}
 
 def made(transform: Transform, **more: Any) -> Migration:
     return migration(name="test", table="things", **more)(transform)
+
+
+def returning(result: Any) -> Transform:
+    return lambda document, ctx: result
 
 
 def run(transform: Transform, *bodies: str, tables: dict[str, dict[str, str]] | None = None, **more: Any) -> list[Any]:
@@ -103,7 +109,7 @@ class Results(unittest.TestCase):
 
     def test_what_is_no_outcome_is_a_failure(self) -> None:
         for value in (None, 5, "text", [1]):
-            failure = run(lambda document, ctx, value=value: value, "{}")[0]
+            failure = run(returning(value), "{}")[0]
             self.assertEqual(failure.code, "invalid-outcome", failure.message)
         failure = run(lambda document, ctx: document, "{}")[0]
         self.assertIn("returned a document", failure.message)
@@ -148,7 +154,7 @@ class Results(unittest.TestCase):
 
     def test_outcomes(self) -> None:
         for outcome in (skip("r"), delete(), replace([1]), fail("c", "m"), Changes().delete("t", "i"), Edits()):
-            self.assertIs(run(lambda document, ctx, outcome=outcome: outcome, "{}")[0], outcome)
+            self.assertIs(run(returning(outcome), "{}")[0], outcome)
 
 
 class Lookups(unittest.TestCase):
@@ -166,6 +172,18 @@ class Lookups(unittest.TestCase):
         )
         self.assertEqual([outcome.reason for outcome in outcomes], ["b", "c", "none"])
         self.assertEqual(calls, 2)
+
+    def test_what_is_done_to_a_body_is_seen_by_nobody_else(self) -> None:
+        def transform(document: Document, ctx: Context) -> Result:
+            document["seen"].append(1)
+            fact = ctx.get("facts", "a")
+            assert fact is not None
+            fact.body["seen"] = True
+            return skip(f"{document['seen']} {ctx.get('facts', 'a')}")
+
+        *outcomes, _ = run(transform, '{"seen":[]}', '{"seen":[]}', tables=self.FACTS, reads=["facts"])
+        reasons = {outcome.reason for outcome in outcomes}
+        self.assertEqual(reasons, {"[1] Document('a', '{\"next\":\"b\"}')"})
 
     def test_many_are_asked_for_at_once(self) -> None:
         def transform(document: Document, ctx: Context) -> Result:

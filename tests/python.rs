@@ -1,0 +1,237 @@
+//! Python in the sandbox: one document's trouble is no other's, and what the platform lacks is told.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::{Lab, checkout};
+
+/// Does what its document says.
+const MIGRATION: &str = r#"import datetime
+import logging
+import os
+import random
+import time
+import uuid
+
+from plugin_sdk import Context, Document, Edits, Result, migration
+
+
+def deeper(depth: int) -> int:
+    return deeper(depth + 1) + 1
+
+
+def deeper_natively(depth: int) -> list[int]:
+    return sorted([1, 2], key=lambda _: len(deeper_natively(depth)))
+
+
+@migration(name="do", table="things")
+def transform(thing: Document, ctx: Context) -> Result:
+    match thing.get("do"):
+        case "throw":
+            raise ValueError("thrown")
+        case "exit":
+            raise SystemExit(3)
+        case "loop":
+            while True:
+                pass
+        case "recurse":
+            return {"depth": deeper(0)}
+        case "recurse-natively":
+            return {"depth": deeper_natively(0)}
+        case "leak":
+            kept = []
+            while True:
+                kept.append(bytearray(1 << 20))
+        case "abort":
+            os.abort()
+        case "open":
+            open("/etc/passwd")
+        case "chance":
+            return {"x": uuid.uuid4().hex}
+        case "sleep":
+            time.sleep(1)
+        case "import":
+            import fractions
+        case "surrogate":
+            return Edits().set("/\ud800", 1)
+        case "none":
+            return None  # type: ignore[return-value]
+        case "random":
+            return {"x": random.random()}
+        case "clock":
+            texts = [datetime.datetime.now(datetime.timezone.utc), datetime.datetime.fromtimestamp(time.time())]
+            return {"same": time.time_ns() == ctx.now * 1_000_000, "year": max(texts[0].year, texts[1].year) >= 2024}
+        case "print":
+            print("printed", end="")
+            logging.warning("logged")
+            return {}
+        case "date":
+            return {"on": str(datetime.datetime.strptime("Jun 12 1998", "%b %d %Y").date())}
+        case "numbers":
+            return {"copy": [thing["price"], thing["big"], thing["one"]], "sum": thing["big"] + 1}
+        case "text":
+            return {"text": "é🎉\0\ud800"}
+    return {"n": thing["n"] + 1}
+"#;
+
+#[test]
+fn one_documents_trouble_is_no_others() {
+    let lab = Lab::with_things([]);
+    lab.host(&["new", "do", "--lang", "python"]).success();
+    lab.write("do/migration.py", MIGRATION);
+    lab.build("do").success();
+    let doings = [
+        "throw",
+        "exit",
+        "loop",
+        "recurse",
+        "recurse-natively",
+        "leak",
+        "abort",
+        "open",
+        "chance",
+        "sleep",
+        "import",
+        "surrogate",
+        "none",
+        "random",
+        "clock",
+        "print",
+        "date",
+        "text",
+    ];
+    for doing in doings {
+        let body = format!(r#"{{"do":"{doing}"}}"#);
+        let sound = format!("{doing}-sound");
+        lab.put(
+            "things",
+            [
+                (doing, body.as_str()),
+                (sound.as_str(), r#"{"n":1,"kept":1.0}"#),
+            ],
+        );
+    }
+    lab.put(
+        "things",
+        [(
+            "numbers",
+            r#"{"do":"numbers","price":6.10,"big":9007199254740993,"one":1e3}"#,
+        )],
+    );
+
+    let ran = lab.run(
+        "do/build/do.wasm",
+        &["--format", "json", "--batch-time", "1s"],
+    );
+    let report = ran.report();
+    assert_eq!(report.adds_up().counts(), [37, 23, 1, 13, 0]);
+    let mut errors = report.errors();
+    errors.sort();
+    let expected = [
+        "abort trap: ",
+        "chance error: NotInSandbox: there are no random bytes in the sandbox; ctx.new_id makes ids (migration.py:",
+        "exit error: SystemExit: 3 (migration.py:26)",
+        "import error: NotInSandbox: fractions cannot be imported any more, for there are no files in the sandbox; import it at the top of the file (migration.py:47)",
+        "leak error: MemoryError (migration.py:37)",
+        "loop limit: ",
+        "none invalid-outcome: the transform returned None; ",
+        "open error: NotInSandbox: there are no files, network, environment or processes in the sandbox (open) (migration.py:41)",
+        "recurse error: RecursionError: maximum recursion depth exceeded (migration.py:12)",
+        "recurse-natively limit: the plugin used more than it may: the limit `stack` is 512 KiB; --stack raises it",
+        "sleep error: NotInSandbox: nobody can wait in the sandbox (migration.py:45)",
+        "surrogate error: UnicodeEncodeError: ",
+        "throw error: ValueError: thrown (migration.py:24)",
+    ];
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.starts_with(expected), "{error}\n{expected}");
+    }
+    for doing in doings {
+        let sound = format!("{doing}-sound");
+        assert_eq!(lab.body("things", &sound), r#"{"n":2,"kept":1.0}"#);
+    }
+    assert_eq!(
+        lab.body("things", "clock"),
+        r#"{"do":"clock","same":true,"year":true}"#
+    );
+    assert_eq!(lab.thing("date")["on"], "1998-06-12");
+    assert_eq!(
+        lab.body("things", "numbers"),
+        r#"{"do":"numbers","price":6.10,"big":9007199254740993,"one":1e3,"copy":[6.10,9007199254740993,1e3],"sum":9007199254740994}"#
+    );
+    // Half a surrogate pair is kept as the escape that JSON has for it.
+    assert!(lab.body("things", "text").contains(r"\ud800"));
+    let said = ran.stderr();
+    assert!(said.contains("plugin info: printed"), "{said}");
+    assert!(
+        said.contains("plugin warning: WARNING:root:logged"),
+        "{said}"
+    );
+}
+
+/// What chance gives depends on the document, and not on which others were before it.
+#[test]
+fn chance_does_not_depend_on_batches() {
+    let lab = Lab::with_things([]);
+    lab.host(&["new", "do", "--lang", "python"]).success();
+    lab.write("do/migration.py", MIGRATION);
+    lab.build("do").success();
+    let draw = |more: &[&str]| {
+        lab.sql("DELETE FROM things");
+        lab.put(
+            "things",
+            ["a", "b", "c"].map(|id| (id, r#"{"do":"random"}"#)),
+        );
+        let report = lab.report("do/build/do.wasm", more);
+        assert_eq!(report.adds_up().counts(), [3, 3, 0, 0, 0]);
+        ["a", "b", "c"].map(|id| lab.body("things", id))
+    };
+    let together = draw(&[]);
+    assert_eq!(together, draw(&["--batch-size", "1"]));
+    assert_ne!(together[0], together[1]);
+}
+
+#[test]
+fn code_that_cannot_be_imported_shows_why() {
+    let lab = Lab::new();
+    lab.host(&["new", "broken", "--lang", "python"]).success();
+    lab.write("broken/migration.py", "def transform(:\n    pass\n");
+    let ran = lab.build("broken");
+    assert_eq!(ran.status(), 1);
+    assert!(ran.stderr().contains("SyntaxError"), "{ran}");
+    assert!(!lab.path("broken/build/broken.wasm").exists());
+
+    lab.write("broken/migration.py", "x = 1\n");
+    let ran = lab.build("broken");
+    assert_eq!(ran.status(), 1);
+    assert!(
+        ran.stderr()
+            .contains("migration.py has 0 functions decorated with @migration, and must have one"),
+        "{ran}"
+    );
+}
+
+#[track_caller]
+fn python(arguments: &[&str], folder: &Path) {
+    let output = Command::new("python3")
+        .args(arguments)
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("\nOK\n"), "{said}");
+}
+
+#[test]
+fn the_sdks_own_tests_pass() {
+    let tests = checkout().join("plugin-sdk/python/tests");
+    python(&["-m", "unittest", "--quiet"], &tests);
+}
+
+#[test]
+fn the_examples_own_tests_pass() {
+    let example = checkout().join("plugins/split-name-python");
+    python(&["-m", "unittest", "--quiet"], &example);
+}
