@@ -20,7 +20,6 @@ mod conformance;
 mod convex;
 #[cfg(unix)]
 mod crash;
-#[cfg(unix)]
 mod go;
 mod grants;
 mod hostile;

@@ -132,14 +132,16 @@ fn index_sites(lab: &Lab, kind: As) {
 }
 
 fn link(lab: &Lab, more: &[&str]) -> Report {
-    lab.report(
-        plugin("link-primary-sites"),
-        &[&["--allow", "read:sites"], more].concat(),
-    )
+    link_with("link-primary-sites", lab, more)
 }
 
-/// A1 and A2.
-fn optional_foreign_key(kind: As) {
+fn link_with(name: &str, lab: &Lab, more: &[&str]) -> Report {
+    lab.report(plugin(name), &[&["--allow", "read:sites"], more].concat())
+}
+
+/// A1 and A2, with the plugin in one language or another.
+fn optional_foreign_key(kind: As, name: &str) {
+    let link = |lab: &Lab, more: &[&str]| link_with(name, lab, more);
     let lab = companies(kind);
     index_sites(&lab, kind);
 
@@ -193,13 +195,19 @@ fn optional_foreign_key(kind: As) {
 
 #[test]
 fn a1_a2_an_optional_foreign_key_is_filled_on_document_tables() {
-    optional_foreign_key(As::Documents);
+    optional_foreign_key(As::Documents, "link-primary-sites");
 }
 
 /// A column of a row table is never missing; its filter asks for a missing field.
 #[test]
 fn a1_a2_an_optional_foreign_key_is_filled_on_row_tables() {
-    optional_foreign_key(As::Rows);
+    optional_foreign_key(As::Rows, "link-primary-sites");
+}
+
+#[test]
+fn a1_a2_an_optional_foreign_key_is_filled_by_a_plugin_in_go() {
+    optional_foreign_key(As::Documents, "link-primary-sites-go");
+    optional_foreign_key(As::Rows, "link-primary-sites-go");
 }
 
 #[test]
@@ -451,6 +459,15 @@ fn b4_premium_users_are_found_by_an_index_on_their_tier() {
 
 #[test]
 fn b5_names_are_split_at_the_first_blank() {
+    names_are_split("split-name");
+}
+
+#[test]
+fn b5_names_are_split_by_a_plugin_in_python() {
+    names_are_split("split-name-python");
+}
+
+fn names_are_split(name: &str) {
     let lab = Lab::new();
     fill(
         &lab,
@@ -466,7 +483,7 @@ fn b5_names_are_split_at_the_first_blank() {
             ("f", json!({})),
         ],
     );
-    let report = lab.report(plugin("split-name"), &[]);
+    let report = lab.report(plugin(name), &[]);
     assert_eq!(report.adds_up().counts(), [5, 4, 1, 0, 0]);
     assert_eq!(*report.get("skip_reasons"), json!({"no name": 1}));
     let names = |id| {
