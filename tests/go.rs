@@ -119,13 +119,13 @@ fn one_documents_trouble_is_no_others() {
         "deadlock trap: ",
         "exit trap: ",
         "index panic: runtime error: index out of range [5] with length 0 (migration.go:",
-        "leak ",
+        "leak limit: ",
         "loop limit: ",
         "nil panic: runtime error: invalid memory address or nil pointer dereference (migration.go:",
         "no-text invalid-value: ",
         "open panic: open /etc/passwd: ",
-        "panic panic: thrown (migration.go:27)",
-        "recurse ",
+        "panic panic: thrown (migration.go:26)",
+        "recurse limit: ",
         "wrong invalid-document: ",
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");

@@ -130,17 +130,17 @@ fn one_documents_trouble_is_no_others() {
     let expected = [
         "abort trap: ",
         "chance error: NotInSandbox: there are no random bytes in the sandbox; ctx.new_id makes ids (migration.py:",
-        "exit error: SystemExit: 3 (migration.py:26)",
-        "import error: NotInSandbox: fractions cannot be imported any more, for there are no files in the sandbox; import it at the top of the file (migration.py:47)",
-        "leak error: MemoryError (migration.py:37)",
+        "exit error: SystemExit: 3 (migration.py:25)",
+        "import error: NotInSandbox: fractions cannot be imported any more, for there are no files in the sandbox; import it at the top of the file (migration.py:46)",
+        "leak error: MemoryError (migration.py:36)",
         "loop limit: ",
         "none invalid-outcome: the transform returned None; ",
-        "open error: NotInSandbox: there are no files, network, environment or processes in the sandbox (open) (migration.py:41)",
+        "open error: NotInSandbox: there are no files, network, environment or processes in the sandbox (open) (migration.py:40)",
         "recurse error: RecursionError: maximum recursion depth exceeded (migration.py:12)",
         "recurse-natively limit: the plugin used more than it may: the limit `stack` is 512 KiB; --stack raises it",
-        "sleep error: NotInSandbox: nobody can wait in the sandbox (migration.py:45)",
+        "sleep error: NotInSandbox: nobody can wait in the sandbox (migration.py:44)",
         "surrogate error: UnicodeEncodeError: ",
-        "throw error: ValueError: thrown (migration.py:24)",
+        "throw error: ValueError: thrown (migration.py:23)",
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");
     for (error, expected) in errors.iter().zip(expected) {

@@ -45,7 +45,7 @@ impl Recipe for Go {
                 // What the project was made with is what it is built with: nothing is fetched.
                 .env("GOTOOLCHAIN", "local")
                 .env("GOWORK", "off")
-                .env("GOFLAGS", "-mod=mod")
+                .env("GOFLAGS", "")
                 .env("GOCACHE", workshop.tools().join("go-cache"))
                 .env("GOPATH", workshop.tools().join("go-path"))
                 .args([
