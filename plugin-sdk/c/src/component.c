@@ -1,0 +1,25 @@
+/* The way over the sandbox's boundary: the generated bindings, and the two things that they leave to others. */
+#include <stdlib.h>
+
+#include "sdk.h"
+
+/* All that crosses the boundary lies in the batch's arena, which goes with the instance. `old_size` and `align` are
+ * what cabi_realloc, the only caller of realloc, was told. */
+#define free(memory) ((void)(memory))
+#define realloc(memory, size) mig_arena_grow(&mig_batch, memory, old_size, size, align)
+#include "wire.c"
+#undef realloc
+#undef free
+
+/* `host build` writes the component's type into the finished module; the object file that the bindings ask for would do
+ * it while linking. */
+void __component_type_object_force_link_wire(void) {}
+
+/* `revert`, as the bindings would export it if the interface had it in every plugin. A list is returned as its address
+ * and length, in memory that outlives the call. */
+void *mig_revert_batch(void *documents, size_t count) {
+    static exports_migration_plugin_transform_list_outcome_t outcomes;
+    exports_migration_plugin_transform_list_document_t batch = {documents, count};
+    mig_revert(&batch, &outcomes);
+    return &outcomes;
+}
