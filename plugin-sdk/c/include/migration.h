@@ -286,22 +286,10 @@ extern const mig_migration mig_migration_here;
 #define MIG_EXPORT(describe_function, transform_function) \
     const mig_migration mig_migration_here = {describe_function, transform_function, NULL, 0}
 
-/* The same for a migration that can also take its own work back. */
+/* The same for a migration that can also take its own work back; `world = "reversible-migration"` stands in its
+ * plugin.toml. */
 #define MIG_EXPORT_REVERSIBLE(describe_function, transform_function, revert_function) \
-    MIG_EXPORT_REVERT                                                                 \
     const mig_migration mig_migration_here = {describe_function, transform_function, revert_function, 0}
-
-/* A component has `revert` if the plugin says so: the function is made where the macro stands. */
-#ifdef __wasm__
-void *mig_revert_batch(void *documents, size_t count);
-#define MIG_EXPORT_REVERT                                                       \
-    __attribute__((export_name("migration:plugin/revert@0.1.0#revert")))        \
-    void *mig_exported_revert(void *documents, size_t count) {                  \
-        return mig_revert_batch(documents, count);                              \
-    }
-#else
-#define MIG_EXPORT_REVERT
-#endif
 
 #ifdef __cplusplus
 }

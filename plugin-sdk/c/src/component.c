@@ -15,11 +15,14 @@
  * it while linking. */
 void __component_type_object_force_link_wire(void) {}
 
-/* `revert`, as the bindings would export it if the interface had it in every plugin. A list is returned as its address
+#ifdef MIG_REVERSIBLE
+/* What the world `reversible-migration` has besides, as the bindings would export it. A list is returned as its address
  * and length, in memory that outlives the call. */
+__attribute__((export_name("migration:plugin/revert@0.1.0#revert")))
 void *mig_revert_batch(void *documents, size_t count) {
     static exports_migration_plugin_transform_list_outcome_t outcomes;
     exports_migration_plugin_transform_list_document_t batch = {documents, count};
     mig_revert(&batch, &outcomes);
     return &outcomes;
 }
+#endif
