@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::js::Js;
 use super::project::{Engine, Project};
 use super::workshop::Workshop;
-use super::{BuildError, go, python, rust};
+use super::{BuildError, c, go, python, rust, zig};
 
 /// The languages that there are templates for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
@@ -24,6 +24,12 @@ pub enum Language {
     Python,
     /// Go
     Go,
+    /// C
+    C,
+    /// C++
+    Cpp,
+    /// Zig
+    Zig,
 }
 
 impl Language {
@@ -36,6 +42,9 @@ impl Language {
             Self::Ts => &Js::TypeScript,
             Self::Python => &python::Python,
             Self::Go => &go::Go,
+            Self::C => &c::C,
+            Self::Cpp => &c::Cpp,
+            Self::Zig => &zig::Zig,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod c;
 pub mod component;
 mod error;
 mod go;
@@ -20,6 +21,8 @@ mod project;
 mod python;
 mod rust;
 mod workshop;
+mod zig;
+mod ziglang;
 
 pub use error::BuildError;
 pub use language::{Language, Recipe, Tool};

@@ -1,4 +1,6 @@
 /* The way over the sandbox's boundary: the generated bindings, and the two things that they leave to others. */
+#ifdef __wasm__
+
 #include <stdlib.h>
 
 #include "sdk.h"
@@ -25,4 +27,6 @@ void *mig_revert_batch(void *documents, size_t count) {
     mig_revert(&batch, &outcomes);
     return &outcomes;
 }
+#endif
+
 #endif

@@ -138,7 +138,10 @@ class Document {
         yyjson_val *value = at(pointer);
         if (value == nullptr || yyjson_is_null(value))
             return std::nullopt;
-        return require<T>(pointer).transform([](T found) { return std::optional<T>(found); });
+        auto found = require<T>(pointer);
+        if (!found)
+            return std::unexpected(found.error());
+        return std::optional<T>(*found);
     }
 
    private:
