@@ -5,10 +5,20 @@
 
 #include "sdk.h"
 
-/* All that crosses the boundary lies in the batch's arena, which goes with the instance. `old_size` and `align` are
- * what cabi_realloc, the only caller of realloc, was told. */
+/* Everything that the host passes in lies in the batch's arena. Texts, which alone need no alignment, get a NUL behind
+ * them. */
+static void *receive(void *old, size_t old_size, size_t align, size_t size) {
+    bool is_text = align == 1;
+    char *memory = mig_arena_grow(&mig_batch, old, old_size, size + is_text, align);
+    if (is_text)
+        memory[size] = '\0';
+    return memory;
+}
+
+/* What is returned lies there, too, and goes with the instance. `old_size` and `align` are what cabi_realloc, the only
+ * caller of realloc, was told. */
 #define free(memory) ((void)(memory))
-#define realloc(memory, size) mig_arena_grow(&mig_batch, memory, old_size, size, align)
+#define realloc(memory, size) receive(memory, old_size, align, size)
 #include "wire.c"
 #undef realloc
 #undef free

@@ -21,7 +21,7 @@ bool mig_secret(mig_context *context, const char *name, mig_text *secret) {
     wire_string_t asked = mig_to_wire(mig_text_of(name)), given = {0};
     if (!migration_plugin_context_secret(&asked, &given))
         return false;
-    *secret = mig_keep(mig_of_wire(given));
+    *secret = mig_of_wire(given);
     return true;
 }
 
@@ -29,7 +29,7 @@ mig_text mig_new_id(mig_context *context, const char *table, mig_text seed) {
     (void)context;
     wire_string_t of = mig_to_wire(mig_text_of(table)), from = mig_to_wire(seed), id = {0};
     migration_plugin_context_new_id(&of, &from, &id);
-    return mig_keep(mig_of_wire(id));
+    return mig_of_wire(id);
 }
 
 void mig_log(mig_context *context, mig_level level, const char *message) {

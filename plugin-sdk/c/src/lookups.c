@@ -135,8 +135,9 @@ mig_question *mig_ask_find(const char *table, const mig_condition *conditions, s
 static const mig_failure *failure_of(const migration_plugin_lookup_error_t *error) {
     static const char *const codes[] = {"lookup-not-granted", "lookup-unknown-table", "lookup-limit-exceeded",
                                         "lookup-store"};
-    mig_text message = mig_keep(mig_of_wire(error->val.store));
-    return mig_failure_new(error->tag < MIG_COUNT(codes) ? codes[error->tag] : "lookup-store", message.ptr, NULL);
+    /* All errors have one text, at the same place of the union. */
+    const char *message = mig_of_wire(error->val.store).ptr;
+    return mig_failure_new(error->tag < MIG_COUNT(codes) ? codes[error->tag] : "lookup-store", message, NULL);
 }
 
 /* Whether one call can answer both. */

@@ -50,7 +50,8 @@ static inline wire_string_t mig_to_wire(mig_text text) {
 }
 
 static inline mig_text mig_of_wire(wire_string_t wire) {
-    mig_text text = {(const char *)wire.ptr, wire.len};
+    /* An empty text has no address of its own. */
+    mig_text text = {wire.len > 0 ? (const char *)wire.ptr : "", wire.len};
     return text;
 }
 

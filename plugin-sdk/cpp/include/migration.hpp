@@ -318,8 +318,9 @@ class Context {
     // Lookups in tables that the manifest reads: one query for each batch, however it looks here. Pass their failures on
     // with MIGRATION_TRY: an answer that is not there yet is one.
     Result<std::optional<Document>> get(Name table, std::string_view id) const {
-        mig_document *found;
-        return one(mig_get(context_, table.c(), internal::c(id), &found), found);
+        mig_document *found = nullptr;
+        auto failure = mig_get(context_, table.c(), internal::c(id), &found);
+        return one(failure, found);
     }
     Result<std::vector<std::optional<Document>>> get_many(Name table, std::span<const std::string_view> ids) const {
         std::vector<mig_text> asked;
@@ -345,9 +346,10 @@ class Context {
         return documents;
     }
     Result<std::optional<Document>> find_one(Name table, std::initializer_list<Condition> conditions) const {
-        mig_document *found;
+        mig_document *found = nullptr;
         auto all = listed(conditions);
-        return one(mig_find_one(context_, table.c(), all.data(), all.size(), &found), found);
+        auto failure = mig_find_one(context_, table.c(), all.data(), all.size(), &found);
+        return one(failure, found);
     }
 
    private:
