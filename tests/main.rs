@@ -8,6 +8,7 @@
 // A test fails by panicking, and its helpers are part of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accidents;
 mod api_keys;
 mod backup;
 mod bad_input;

