@@ -26,6 +26,7 @@ mod grants;
 mod hostile;
 mod javascript;
 mod logs;
+mod natively;
 mod pushdown;
 mod python;
 #[cfg(unix)]

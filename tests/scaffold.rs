@@ -142,11 +142,17 @@ fn a_project_that_does_not_compile_shows_why() {
 fn a_project_in_c_that_does_not_compile_shows_why() {
     let lab = Lab::new();
     lab.host(&["new", "broken", "--lang", "c"]).success();
-    lab.write("broken/src/migration.c", "#include <migration.h>\nint nam = ;\n");
+    lab.write(
+        "broken/src/migration.c",
+        "#include <migration.h>\nint nam = ;\n",
+    );
     let ran = lab.build("broken");
     assert_eq!(ran.status(), 1);
     let said = ran.stderr();
-    assert!(said.contains("migration.c:2:11: error: expected expression"), "{said}");
+    assert!(
+        said.contains("migration.c:2:11: error: expected expression"),
+        "{said}"
+    );
     assert!(!lab.path("broken/build/broken.wasm").exists());
 }
 

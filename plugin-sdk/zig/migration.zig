@@ -512,6 +512,7 @@ pub fn Exports(comptime plugin: type) type {
 fn calling(comptime function: anytype) *const c.Function {
     return struct {
         fn call(document: *c.Document, context: *c.Context) callconv(.c) c.Outcome {
+            last = null;
             const answer: anyerror!Outcome = function(.{ .c = document }, .{ .c = context });
             const outcome = answer catch |failure| return failed(failure);
             return outcome.c;

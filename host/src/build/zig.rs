@@ -15,7 +15,7 @@ impl Recipe for Zig {
     }
 
     fn tests(&self) -> &'static str {
-        "make test"
+        "host build && make test"
     }
 
     fn tools(&self) -> &'static [Tool] {

@@ -1,4 +1,7 @@
-/* The way over the sandbox's boundary: the generated bindings, and the two things that they leave to others. */
+/* The way over the sandbox's boundary: the generated bindings, and what they leave to others. They are made by
+ *
+ *     wit-bindgen c wit -w migration --out-dir plugin-sdk/c/bindings --no-object-file --no-helpers --rename-world wire
+ */
 #ifdef __wasm__
 
 #include <stdlib.h>
