@@ -121,8 +121,7 @@ fn complaint(case: &Case, came_out: &[(String, Actual)], mismatches: &[Mismatch]
 
 /// Whether a case expects that a limit of the host's ends the call.
 fn runs_into_limit(case: &Case) -> bool {
-    let limited =
-        |fate: &ExpectedFate| matches!(fate, ExpectedFate::Failed { code, .. } if code == "limit");
+    let limited = |fate: &ExpectedFate| matches!(fate, ExpectedFate::Failed { code: Some(code), .. } if code == "limit");
     case.expect
         .iter()
         .flatten()

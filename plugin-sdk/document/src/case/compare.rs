@@ -153,7 +153,7 @@ impl ExpectedFate {
                 expected.as_ref().is_none_or(|expected| expected == reason)
             }
             (Self::Failed { code, message, at }, Fate::Failed(failure)) => {
-                *code == failure.code
+                code.as_ref().is_none_or(|code| *code == failure.code)
                     && message
                         .as_ref()
                         .is_none_or(|message| *message == failure.message)
@@ -172,7 +172,10 @@ impl ExpectedFate {
             Self::Skipped(None) => ("skip", "true".into()),
             Self::PassedOver => ("passed_over", "true".into()),
             Self::Failed { code, message, at } => {
-                let mut members = vec![("code".to_owned(), string(code))];
+                let mut members: Vec<_> = code
+                    .iter()
+                    .map(|code| ("code".to_owned(), string(code)))
+                    .collect();
                 members.extend(
                     message
                         .iter()

@@ -75,7 +75,7 @@ pub enum ExpectedFate {
     /// It fails. What is None does not matter.
     Failed {
         /// Stable and machine-readable.
-        code: String,
+        code: Option<String>,
         /// For people.
         message: Option<String>,
         /// The place that is to blame; `Some(None)`: none is named.

@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for True {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenFailure {
-    code: String,
+    code: Option<String>,
     message: Option<String>,
     #[serde(default, deserialize_with = "present")]
     at: Option<Option<String>>,

@@ -184,6 +184,7 @@ fn only_what_a_failure_says_is_compared() {
         }))
     };
     for (expect, at, holds) in [
+        (r#"{"fail": {}}"#, Some("/a"), true),
         (r#"{"fail": {"code": "c"}}"#, Some("/a"), true),
         (
             r#"{"fail": {"code": "c", "message": "m", "at": "/a"}}"#,
