@@ -37,6 +37,8 @@ fn from_nothing_to_a_run(language: &str, tests: &mut Command) {
         "{built}"
     );
     done(tests.current_dir(lab.path("fill-names")));
+    lab.host(&["test", plugin, "fill-names/cases.jsonl"])
+        .success();
 
     lab.sql("CREATE TABLE users (_id TEXT PRIMARY KEY, doc JSON NOT NULL)");
     lab.put(
@@ -117,6 +119,7 @@ fn what_to_do_next_is_told() {
       cd fill-names
       npm install && npm test
       host build
+      host test build/fill-names.wasm
       host run build/fill-names.wasm --store sqlite:app.db --dry-run
     [exit status: 0]
     ");

@@ -24,11 +24,12 @@ const TEMPLATE_ENDING: &str = ".tmpl";
 
 /// What to do in a new project, as commands.
 #[must_use]
-pub fn next_steps(name: &str, language: Language) -> [String; 4] {
+pub fn next_steps(name: &str, language: Language) -> [String; 5] {
     [
         format!("cd {name}"),
         language.recipe().tests().into(),
         "host build".into(),
+        format!("host test build/{name}.wasm"),
         format!("host run build/{name}.wasm --store sqlite:app.db --dry-run"),
     ]
 }

@@ -40,7 +40,7 @@ plugin_sdk::export!(Migrate);
 
 #[cfg(test)]
 mod tests {
-    use plugin_sdk::testing::{Run, Store, json};
+    use plugin_sdk::testing::{Run, Store, cases, json};
 
     use super::*;
 
@@ -67,6 +67,12 @@ mod tests {
                 "updatedAt": 1_700_000_000_000_u64
             }))
         );
+    }
+
+    /// Natively; `host test` tries the same cases in the sandbox.
+    #[test]
+    fn the_cases_hold() {
+        cases::<Migrate>("cases.jsonl");
     }
 
     #[test]
