@@ -48,6 +48,8 @@ impl Recipe for Python {
                 .current_dir(&project.folder)
                 // Packages of an environment that happens to be active are none of the project's.
                 .env_remove("VIRTUAL_ENV")
+                // Where the code is at fault, nobody wants to know where in componentize-py that came out.
+                .env("RUST_BACKTRACE", "0")
                 .arg("--wit-path")
                 .arg(project.wit())
                 .args(["--world", project.world.name(), "componentize", entry])

@@ -39,7 +39,7 @@ from componentize_py_types import Err  # noqa: E402
 def _the_migration() -> Migration:
     found = [value for value in vars(plugin).values() if isinstance(value, Migration)]
     if len(found) != 1:
-        raise SystemExit(f"migration.py has {len(found)} functions decorated with @migration, and must have one")
+        raise TypeError(f"migration.py has {len(found)} functions decorated with @migration, and must have one")
     return found[0]
 
 
