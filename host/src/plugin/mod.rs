@@ -13,6 +13,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 mod checked;
 pub mod compile;
+pub mod described;
 pub mod error;
 pub mod gauge;
 mod guest;
@@ -25,6 +26,7 @@ pub mod world;
 
 pub use compile::Compiler;
 pub use compile::cache::{Cache, CacheError};
+pub use described::Described;
 pub use error::{CallError, PluginError};
 pub use gauge::{Gauge, Used};
 pub use limits::{Limit, LimitSettings, Limits, Usage};
@@ -458,20 +460,9 @@ fn checked(manifest: &Manifest, limits: &Limits) -> Result<Filter, PluginError> 
     if let Err(excess) = checked::manifest(manifest, limits) {
         return refused(excess.to_string());
     }
-    let word = |name: &str| {
-        !name.is_empty()
-            && name.split('-').all(|part| {
-                !part.is_empty()
-                    && part
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            })
-    };
     for name in manifest.run_after.iter().chain([&manifest.name]) {
-        if !word(name) {
-            return refused(format!(
-                "`{name}` is no name of a migration: names are lower-case words joined by hyphens"
-            ));
+        if let Err(error) = check_name(name) {
+            return refused(error);
         }
     }
     if manifest.table.is_empty() {
@@ -480,7 +471,26 @@ fn checked(manifest: &Manifest, limits: &Limits) -> Result<Filter, PluginError> 
     Filter::new(&manifest.filter).or_else(|error| refused(error.to_string()))
 }
 
+/// Whether a text can be a migration's name.
+///
+/// # Errors
+/// Why not.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let word = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    if name.split('-').all(word) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is no name of a migration: names are lower-case words joined by hyphens"
+    ))
+}
+
 /// Bytes as lower-case hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -89,6 +89,16 @@ impl Key {
         }
     }
 
+    /// The key of what a component says of itself, which the compiler has no part in.
+    fn of_description(component: &Identity) -> Self {
+        let mut host = Xxh3Default::new();
+        (env!("CARGO_PKG_VERSION"), "description").hash(&mut host);
+        Self {
+            component: *component,
+            compiler: host.digest128(),
+        }
+    }
+
     /// What tells whether an entry is whole, and the one that was asked for.
     fn digest(&self, code: &[u8]) -> [u8; size_of::<u128>()] {
         let mut digest = Xxh3Default::new();
@@ -157,6 +167,20 @@ impl Cache {
             Err(error) => self.discard(key, &error),
         }
         None
+    }
+
+    /// What was kept of what a component says of itself.
+    pub(in crate::plugin) fn description(&self, component: &Identity) -> Option<Vec<u8>> {
+        let found = self.find(&Key::of_description(component))?;
+        Some(found.code().to_vec())
+    }
+
+    /// Keeps what a component says of itself.
+    pub(in crate::plugin) fn keep_description(&self, component: &Identity, text: &[u8]) {
+        let key = Key::of_description(component);
+        if let Err(error) = self.write(&key, text).and_then(|()| self.prune()) {
+            debug!(entry = %key, %error, "what the plugin says of itself cannot be kept in the cache");
+        }
     }
 
     fn read(&self, key: &Key) -> io::Result<Vec<u8>> {
