@@ -246,7 +246,7 @@ fn a_store_that_is_not_there() {
     assert_snapshot!(refused(&lab, &["tables"]), @"
     ------- stderr -------
     error: no store was named
-    hint: name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml
+    hint: name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml; or an environment of host.toml with --env
     [exit status: 2]
     ");
     assert_snapshot!(refused(&lab, &["tables", "--store", "sqlite:."]), @"

@@ -27,6 +27,7 @@ mod hostile;
 mod javascript;
 mod logs;
 mod natively;
+mod order;
 mod pushdown;
 mod python;
 #[cfg(unix)]

@@ -54,6 +54,14 @@ pub enum ConfigError {
         /// The secret's name.
         name: String,
     },
+    /// No such environment is in the file.
+    #[error("there is no environment `{name}` in the settings file")]
+    NoEnvironment {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
 }
 
 /// What `host.toml` may say. Everything is optional.
@@ -81,6 +89,12 @@ pub enum ConfigError {
 pub struct File {
     /// The store's address.
     pub store: Option<String>,
+    /// The folder of migrations. Default: `migrations`.
+    pub migrations: Option<PathBuf>,
+    /// The stores of the team, by the environment's name.
+    pub env: BTreeMap<String, Environment>,
+    /// Parameters of migrations, by the migration's name.
+    pub params: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// How long another process's lock is waited for, such as `5s` or `200ms`. Default: 10 s.
     #[serde(with = "humantime_serde::option")]
     pub lock_timeout: Option<Duration>,
@@ -116,6 +130,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// A store that the team has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Environment {
+    /// The store's address.
+    pub store: String,
+    /// The environment in which the same bytes must have come to their end before.
+    pub require: Option<String>,
+}
+
 /// Settings of `host run`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -135,6 +159,30 @@ pub struct RunSettings {
 }
 
 impl File {
+    /// The environment of that name.
+    ///
+    /// # Errors
+    /// If the file has none.
+    pub fn environment(&self, name: &str) -> Result<&Environment, ConfigError> {
+        self.env
+            .get(name)
+            .ok_or_else(|| ConfigError::NoEnvironment {
+                name: name.into(),
+                known: self.env.keys().cloned().collect(),
+            })
+    }
+
+    /// The parameters of a migration, as JSON texts.
+    #[must_use]
+    pub fn parameters(&self, migration: &str) -> BTreeMap<String, String> {
+        self.params
+            .get(migration)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect()
+    }
+
     /// Reads the file that is named, or [`FILE`] if it is there.
     ///
     /// # Errors
@@ -182,6 +230,38 @@ mod tests {
         assert!(error.contains("line 3"), "{error}");
         assert!(error.contains("batchsize"), "{error}");
         assert!(error.contains("batch-size"), "{error}");
+    }
+
+    #[test]
+    fn environments_are_stores_with_conditions() {
+        let file: File = toml::from_str(
+            "[env.dev]\nstore = \"sqlite:dev.db\"\n[env.prod]\nstore = \"sqlite:p.db\"\nrequire = \"dev\"",
+        )
+        .unwrap();
+        let prod = file.environment("prod").unwrap();
+        assert_eq!(prod.require.as_deref(), Some("dev"));
+        assert!(file.environment("test").is_err());
+        let error = toml::from_str::<File>("[env.dev]\nstore = \"a\"\nrequires = \"x\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains("requires"),
+            "{error}"
+        );
+        assert!(toml::from_str::<File>("[env.dev]\nrequire = \"x\"").is_err());
+    }
+
+    #[test]
+    fn parameters_are_json_texts() {
+        let file: File =
+            toml::from_str("[params.a-b]\nphase = \"copy\"\nmost = 5\nall = true").unwrap();
+        let parameters = file.parameters("a-b");
+        assert_eq!(parameters["phase"], "\"copy\"");
+        assert_eq!(
+            (parameters["most"].as_str(), parameters["all"].as_str()),
+            ("5", "true")
+        );
+        assert!(file.parameters("other").is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A host for data migrations that are WebAssembly components.
 //!
 //! The binary `host` is a thin shell around this library. [`engine`] runs migrations; it knows
-//! [`plugin`], [`store`] and [`ledger`] by what they offer, and nobody knows [`cli`]. What happens is told as
+//! [`plugin`], [`store`] and [`ledger`] by what they offer; [`order`] has it run one migration after the other; nobody
+//! knows [`cli`]. What happens is told as
 //! events of `tracing` ([`engine::journal`]); whoever embeds the host subscribes to them, as the command line does.
 
 pub mod build;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod convex;
 pub mod engine;
 pub mod ledger;
+pub mod order;
 pub mod plugin;
 pub mod scaffold;
 pub mod store;

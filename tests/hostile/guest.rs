@@ -42,6 +42,8 @@ pub fn attack(attack: &str) -> Guest<'_> {
 pub struct Manifest<'t> {
     pub name: &'t str,
     pub description: &'t str,
+    pub version: u8,
+    pub run_after: &'t [&'t str],
     pub table: &'t str,
     pub reads: &'t [&'t str],
     pub writes: &'t [&'t str],
@@ -53,6 +55,8 @@ impl Default for Manifest<'_> {
         Self {
             name: "hostile",
             description: "Looks harmless",
+            version: 1,
+            run_after: &[],
             table: "things",
             reads: &[],
             writes: &[],
@@ -68,12 +72,13 @@ impl Manifest<'_> {
         let name = texts.text(self.name);
         let description = texts.text(self.description);
         let table = texts.text(self.table);
+        let run_after = texts.list(self.run_after);
         let lists = [&[], self.reads, self.writes, self.secrets].map(|list| texts.list(list));
         let fields = [name, description].concat();
-        let version_and_no_run_after = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let parts = [
             &fields,
-            &version_and_no_run_after[..],
+            &[self.version, 0, 0, 0][..],
+            &run_after,
             &table,
             &lists.concat(),
             &texts.bytes,

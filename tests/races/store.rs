@@ -8,9 +8,13 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use host::convex::TableNumber;
-use host::ledger::{DocumentFailure, Ledger, QuarantinePart, Request, Run, RunId};
+use host::ledger::order::Record;
+use host::ledger::{
+    DocumentFailure, Lease, Ledger, OrderLedger, QuarantinePart, Request, Run, RunId,
+};
 use host::store::shelf::ShelfEntry;
 use host::store::sqlite::SqliteStore;
+use host::store::structure::{Change, Structure, WayBack};
 use host::store::{
     Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reach,
     Reader, Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
@@ -306,5 +310,22 @@ impl Ledger for DisturbedWriter {
         fn drop_undo(number: i64) -> Result<()>;
         fn forget_undo(run: RunId, most: usize) -> Result<u64>;
         fn undo_size(run: RunId) -> Result<u64>;
+    }
+}
+
+impl OrderLedger for DisturbedWriter {
+    pass_on! {
+        fn records() -> Result<Vec<Record>>;
+        fn save_record(record: &mut Record) -> Result<()>;
+        fn order_lease() -> Result<Option<Lease>>;
+        fn set_order_lease(lease: Option<&Lease>) -> Result<()>;
+    }
+}
+
+impl Structure for DisturbedWriter {
+    pass_on! {
+        fn change(change: &Change) -> Result<WayBack>;
+        fn change_back(way: &WayBack) -> Result<()>;
+        fn free(way: &WayBack, most: usize) -> Result<u64>;
     }
 }

@@ -1,6 +1,6 @@
 //! `host backup` and `host restore`: whole copies of a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 
@@ -8,8 +8,8 @@ use super::bar::Bar;
 use super::logs;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
-use crate::store::Address;
 use crate::store::sqlite::backup;
+use crate::store::{Address, Store, StoreError};
 
 /// Writes a copy of a store while applications use it: whole, of one moment, and checked.
 #[derive(Debug, clap::Args)]
@@ -34,18 +34,31 @@ pub(super) struct Arguments {
 impl Arguments {
     pub fn run(self, settings: &File) -> Result<Ending, CommandError> {
         let store = self.store.open(settings, Missing::Refuse)?;
-        let bar = Bar::of_pages();
-        store
-            .back_up(&self.file, self.replace, &mut |copied| bar.pages(copied))
-            .map_err(|error| self.store.error(settings, error))?;
-        drop(bar);
-        logs::say(&format!(
-            "{} written and checked: {}",
-            self.file.display(),
-            ByteSize(self.file.metadata()?.len())
-        ));
+        back_up(store.as_ref(), &self.file, self.replace, |error| {
+            self.store.error(settings, error)
+        })?;
         Ok(Ending::Done)
     }
+}
+
+/// Writes a copy of a store, and tells so. What went wrong is put into words by `explain`.
+pub(super) fn back_up(
+    store: &dyn Store,
+    file: &Path,
+    replace: bool,
+    explain: impl FnOnce(StoreError) -> CommandError,
+) -> Result<(), CommandError> {
+    let bar = Bar::of_pages();
+    store
+        .back_up(file, replace, &mut |copied| bar.pages(copied))
+        .map_err(explain)?;
+    drop(bar);
+    logs::say(&format!(
+        "{} written and checked: {}",
+        file.display(),
+        ByteSize(file.metadata()?.len())
+    ));
+    Ok(())
 }
 
 /// Puts a copy back: as a new database, or in the place of one, for whoever uses it all at once.

@@ -76,7 +76,7 @@ fn shown(path: &Path) -> String {
 
 impl From<BuildError> for CommandError {
     fn from(error: BuildError) -> Self {
-        let made = Self::in_lines(&error);
+        let made = Self::new(&error).in_lines();
         match error {
             BuildError::NoProject { .. } => made.hint("`host new NAME --lang LANGUAGE` makes one"),
             BuildError::Missing { get, .. } => made.hint(get),

@@ -36,7 +36,7 @@ impl CacheArguments {
     }
 
     /// The user's cache, unless none is wanted, or none can be had: then plugins are compiled each time.
-    fn cache(&self, file: &File) -> Option<Cache> {
+    pub fn cache(&self, file: &File) -> Option<Cache> {
         let size = self
             .cache_size
             .or(file.cache_size)

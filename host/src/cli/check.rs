@@ -25,7 +25,7 @@ use crate::engine::trial::report::{Checked, Finding, Held, Property};
 use crate::engine::{Job, Migrate, Pace, Report, Sample, Task};
 use crate::ledger::RunState;
 use crate::plugin::gauge::Unit;
-use crate::plugin::{LimitSettings, Secrets};
+use crate::plugin::{Described, LimitSettings, Secrets};
 
 /// How many codes of failures are shown.
 const SHOWN: usize = 10;
@@ -110,7 +110,7 @@ impl Arguments {
         let parameters = self.parameters.read()?;
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
         let store = self.store.open(file, Missing::Refuse)?;
-        let granted = self.grants.granted(&plugin, file)?;
+        let granted = self.grants.granted(&Described::from(&plugin), file)?;
         let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
@@ -120,6 +120,7 @@ impl Arguments {
                 table: self.table,
                 parameters,
                 restart: false,
+                once: false,
             }),
             granted,
             secrets: &secrets,

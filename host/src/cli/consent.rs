@@ -12,7 +12,7 @@ use super::show::{safe, short};
 use crate::config::{self, File, LogFormat};
 use crate::engine::grants::{self, Consent, Kept};
 use crate::engine::{Grant, RunError};
-use crate::plugin::Plugin;
+use crate::plugin::Described;
 
 /// How much of a description is shown: what is asked must not be pushed off the screen.
 const SHOWN_CHARACTERS: usize = 400;
@@ -36,12 +36,12 @@ impl GrantArguments {
     ///
     /// # Errors
     /// If the plugin wants more than that.
-    pub fn granted(&self, plugin: &Plugin, file: &File) -> Result<BTreeSet<Grant>, CommandError> {
-        let given = match self.allow.as_slice() {
-            [] => file.run.allow.clone(),
-            some => some.iter().cloned().collect(),
-        };
-        let consent = Consent::of(&plugin.manifest, &plugin.sha256, &given, &file.grants);
+    pub fn granted(
+        &self,
+        plugin: &Described,
+        file: &File,
+    ) -> Result<BTreeSet<Grant>, CommandError> {
+        let consent = self.consent(plugin, file);
         if consent.missing.is_empty() {
             return Ok(consent.granted);
         }
@@ -59,6 +59,17 @@ impl GrantArguments {
                 Ok(granted)
             }
         }
+    }
+}
+
+impl GrantArguments {
+    /// What a plugin is let do, and what it wants besides, without asking anybody.
+    pub fn consent(&self, plugin: &Described, file: &File) -> Consent {
+        let given = match self.allow.as_slice() {
+            [] => file.run.allow.clone(),
+            some => some.iter().cloned().collect(),
+        };
+        Consent::of(&plugin.manifest, &plugin.sha256, &given, &file.grants)
     }
 }
 
@@ -89,7 +100,7 @@ impl Answer {
 
 /// Asks whether the plugin is let do what it wants. The end of the input is no. Signals are not caught yet: Ctrl-C
 /// ends the process before anything was done.
-fn ask(plugin: &Plugin, consent: &Consent, path: &Path) -> Result<Answer, CommandError> {
+fn ask(plugin: &Described, consent: &Consent, path: &Path) -> Result<Answer, CommandError> {
     screen::write(question(plugin, consent).as_bytes())?;
     let prompt = format!(
         "Let it? yes (kept in {} for these bytes), once, or no [no]: ",
@@ -109,7 +120,7 @@ fn ask(plugin: &Plugin, consent: &Consent, path: &Path) -> Result<Answer, Comman
 }
 
 /// What the plugin is and what it wants. All of its texts are its own words.
-fn question(plugin: &Plugin, consent: &Consent) -> String {
+fn question(plugin: &Described, consent: &Consent) -> String {
     let manifest = &plugin.manifest;
     let mut text = String::from("This plugin wants more than its own table:\n\n");
     for (name, value) in [
@@ -153,7 +164,7 @@ fn list(text: &mut String, items: impl Iterator<Item = String>) {
 }
 
 /// Keeps what the user has said yes to. Where that cannot be, it holds for this time.
-fn keep(plugin: &Plugin, consent: &Consent, file: &File) {
+fn keep(plugin: &Described, consent: &Consent, file: &File) {
     let kept = to_keep(plugin, consent, file);
     match config::keep(&file.path, &plugin.manifest.name, &kept) {
         Ok(()) => logs::say(&format!(
@@ -167,7 +178,7 @@ fn keep(plugin: &Plugin, consent: &Consent, file: &File) {
 }
 
 /// What is to be kept: what is missing, and what was kept already for these bytes.
-fn to_keep(plugin: &Plugin, consent: &Consent, file: &File) -> Kept {
+fn to_keep(plugin: &Described, consent: &Consent, file: &File) -> Kept {
     let mut allow: BTreeSet<Grant> = consent.missing.iter().cloned().collect();
     if consent.of_other_bytes.is_none()
         && let Some(kept) = file.grants.get(&plugin.manifest.name)
@@ -181,7 +192,7 @@ fn to_keep(plugin: &Plugin, consent: &Consent, file: &File) -> Kept {
 }
 
 /// What to pass or to write where nobody can be asked, or said no.
-fn refused(plugin: &Plugin, consent: &Consent, file: &File) -> CommandError {
+fn refused(plugin: &Described, consent: &Consent, file: &File) -> CommandError {
     let missing = consent.missing.clone();
     let migration = plugin.manifest.name.clone();
     let error = match &consent.of_other_bytes {

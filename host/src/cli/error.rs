@@ -38,19 +38,27 @@ impl CommandError {
         }
     }
 
-    /// An error whose words have line breaks that are to stay: of the user's own files and tools.
-    pub(super) fn in_lines(message: impl fmt::Display) -> Self {
-        Self {
-            in_lines: true,
-            ..Self::new(message)
-        }
-    }
-
     /// A command line that asks for what makes no sense.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self {
             status: 2,
             ..Self::new(message)
+        }
+    }
+
+    /// A condition that does not hold.
+    pub(super) fn shut(message: impl fmt::Display) -> Self {
+        Self {
+            status: 4,
+            ..Self::new(message)
+        }
+    }
+
+    /// Keeps its line breaks, which are the host's own.
+    pub(super) fn in_lines(self) -> Self {
+        Self {
+            in_lines: true,
+            ..self
         }
     }
 
@@ -63,7 +71,7 @@ impl CommandError {
         .hint("make room there, and run the same command again: it goes on from where it was")
     }
 
-    /// The exit status of the process: 2 for wrong usage, else 1.
+    /// The exit status of the process: 2 for wrong usage, 4 for a condition that does not hold, else 1.
     #[must_use]
     pub fn status(&self) -> u8 {
         self.status
@@ -136,11 +144,17 @@ impl From<io::Error> for CommandError {
 impl From<ConfigError> for CommandError {
     /// The file is the user's, and what is wrong in it is shown with its line.
     fn from(error: ConfigError) -> Self {
-        let made = Self::in_lines(&error);
+        let made = Self::new(&error).in_lines();
         match error {
             ConfigError::NoSource { name, .. } => made.hint(format!(
                 "write {name} = {{ file = \"PATH\" }} or {name} = {{ env = \"VARIABLE\" }}; the secret itself does not belong there"
             )),
+            ConfigError::NoEnvironment { known, .. } if known.is_empty() => {
+                made.hint("the settings file has none; one is a table [env.NAME] with its `store`")
+            }
+            ConfigError::NoEnvironment { known, .. } => {
+                made.hint(format!("the settings file has {}", known.join(", ")))
+            }
             ConfigError::Unreadable { .. } | ConfigError::Invalid { .. } => made,
         }
     }
@@ -194,6 +208,10 @@ impl From<StoreError> for CommandError {
                 }
             }
             StoreError::NewerLedger { .. } => made.hint("use the newer host that wrote it"),
+            StoreError::OlderLedger { .. } => made.hint(
+                "finish or undo its runs with the build that wrote it, then drop the tables `_host_…`",
+            ),
+            StoreError::Structure { .. } => made.hint("nothing of it was done"),
             StoreError::Override { .. } => made.hint("mend [tables] in host.toml"),
             StoreError::Unusable { .. }
             | StoreError::TableExists(_)
@@ -269,6 +287,7 @@ impl From<RunError> for CommandError {
             RunError::Renumbered { .. } => made.hint(
                 "begin anew with --restart, which goes over all documents, those that are done included",
             ),
+            RunError::Applied { .. } => made.hint("look at it with `host show`"),
             RunError::NoRun(_) => made.hint("`host runs` lists them"),
             RunError::NotUndoable { .. } | RunError::NotRetryable { .. } => made,
             RunError::OtherMigration { .. } => {

@@ -15,7 +15,7 @@ use super::{CommandError, Ending, StoreArguments, stop_on_signals};
 use crate::config::File;
 use crate::engine::{self, Job, Report, RunError, Task};
 use crate::ledger::{Run, RunState};
-use crate::plugin::{LimitSettings, Plugin, PluginError};
+use crate::plugin::{Described, LimitSettings, Plugin, PluginError};
 use crate::store::Store;
 
 /// Flags for a plugin that works on documents of a run that is in the ledger.
@@ -61,7 +61,7 @@ impl LedgerJobArguments {
     ) -> Result<(Report, Ending), CommandError> {
         let load = |path: &Path| self.cache.load(path, &self.limits, file);
         let plugin = plugin_of(run, self.plugin.as_deref(), load)?;
-        let granted = self.grants.granted(&plugin, file)?;
+        let granted = self.grants.granted(&Described::from(&plugin), file)?;
         let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
         let stop = stop_on_signals()?;
         let job = Job {

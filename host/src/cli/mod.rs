@@ -25,6 +25,7 @@ mod inspect;
 mod job;
 mod logs;
 mod new;
+mod order;
 mod pace;
 mod parameters;
 mod progress;
@@ -45,7 +46,7 @@ mod undo;
 pub use error::CommandError;
 
 use self::logs::LogArguments;
-use crate::config::{File, LOCK_TIMEOUT};
+use crate::config::{Environment, File, LOCK_TIMEOUT};
 use crate::engine::RunError;
 use crate::ledger::Request;
 use crate::store::sqlite::SqliteStore;
@@ -60,6 +61,8 @@ pub(crate) enum Ending {
     Interrupted,
     /// It finished, and some documents failed.
     SomeFailed,
+    /// A condition that was to be looked at does not hold.
+    Shut,
 }
 
 impl From<Ending> for ExitCode {
@@ -68,6 +71,7 @@ impl From<Ending> for ExitCode {
             Ending::Done => Self::SUCCESS,
             Ending::Interrupted => Self::from(1),
             Ending::SomeFailed => Self::from(3),
+            Ending::Shut => Self::from(4),
         }
     }
 }
@@ -88,6 +92,7 @@ const HELP: &str =
   host check plugin.wasm --store sqlite:app.db           does it keep what a migration promises?
   host import --store sqlite:app.db --table users users.jsonl --key _id
   host undo 7 --store sqlite:app.db                      take run 7 back
+  host up --env prod                                     apply all that is pending
   host new my-migration --lang rust                      write one
   host build my-migration                                and build it
   host test plugin.wasm cases.jsonl                      try it without a database",
@@ -95,7 +100,8 @@ const HELP: &str =
   0  all documents handled
   1  the command could not do its work
   2  wrong usage
-  3  finished, some documents failed, or do not do what they should",
+  3  finished, some documents failed, or do not do what they should
+  4  a condition does not hold: host verify, --require",
     help_template = HELP,
     subcommand_required = true,
     arg_required_else_help = true
@@ -128,6 +134,14 @@ enum Command {
     Quarantine(quarantine::Arguments),
     Retry(Box<retry::Arguments>),
     Undo(Box<undo::Arguments>),
+    Plan(Box<order::plan::Arguments>),
+    Up(Box<order::up::Arguments>),
+    Down(Box<order::down::Arguments>),
+    Status(Box<order::status::Arguments>),
+    History(order::history::Arguments),
+    Verify(Box<order::verify::Arguments>),
+    Baseline(Box<order::baseline::Arguments>),
+    Repair(Box<order::repair::Arguments>),
     Tables(tables::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
@@ -146,6 +160,10 @@ struct StoreArguments {
     #[arg(long, value_name = "URL", env = "HOST_STORE")]
     store: Option<String>,
 
+    /// The environment in host.toml whose store it is, such as prod
+    #[arg(long, value_name = "NAME", env = "HOST_ENV")]
+    env: Option<String>,
+
     /// How long to wait for another process's lock, such as 5s or 200ms [default: 10s]
     #[arg(long, value_name = "TIME", env = "HOST_LOCK_TIMEOUT", value_parser = humantime::parse_duration)]
     lock_timeout: Option<Duration>,
@@ -159,12 +177,30 @@ enum Missing {
 }
 
 impl StoreArguments {
+    /// The environment that was named.
+    fn environment<'f>(&self, file: &'f File) -> Result<Option<&'f Environment>, CommandError> {
+        let named = self.env.as_deref();
+        Ok(named.map(|name| file.environment(name)).transpose()?)
+    }
+
     fn address(&self, file: &File) -> Result<Address, CommandError> {
-        let address = self.store.as_ref().or(file.store.as_ref()).ok_or_else(|| {
-            CommandError::usage("no store was named").hint(
-                "name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml",
-            )
-        })?;
+        // Which of the two was meant is nothing to guess at.
+        if let (Some(env), Some(store)) = (&self.env, &self.store) {
+            return Err(CommandError::usage(format!(
+                "two stores are named: {store}, and that of environment `{env}`"
+            ))
+            .hint("leave out --store or --env; HOST_STORE and HOST_ENV count as well"));
+        }
+        let environment = self.environment(file)?;
+        let address = environment
+            .map(|environment| &environment.store)
+            .or(self.store.as_ref())
+            .or(file.store.as_ref())
+            .ok_or_else(|| {
+                CommandError::usage("no store was named").hint(
+                    "name it with --store sqlite:app.db, with HOST_STORE, or with `store` in host.toml; or an environment of host.toml with --env",
+                )
+            })?;
         Ok(address.parse()?)
     }
 
@@ -185,14 +221,28 @@ impl StoreArguments {
     }
 
     fn open(&self, file: &File, missing: Missing) -> Result<Box<dyn Store>, CommandError> {
-        let Address::Sqlite(path) = self.address(file)?;
+        let address = self.address(file)?;
+        self.open_at(file, &address, missing)
+            .map_err(|error| self.error(file, error))
+    }
+
+    /// Opens the store at another address than these arguments name.
+    fn at(&self, file: &File, address: &str) -> Result<Box<dyn Store>, CommandError> {
+        Ok(self.open_at(file, &address.parse()?, Missing::Refuse)?)
+    }
+
+    fn open_at(
+        &self,
+        file: &File,
+        Address::Sqlite(path): &Address,
+        missing: Missing,
+    ) -> Result<Box<dyn Store>, StoreError> {
         let timeout = self.timeout(file);
         let tables = file.tables.clone();
-        let store = match missing {
-            Missing::Refuse => SqliteStore::open(&path, timeout, tables),
-            Missing::Make => SqliteStore::open_or_create(&path, timeout, tables),
-        };
-        Ok(Box::new(store.map_err(|error| self.error(file, error))?))
+        Ok(Box::new(match missing {
+            Missing::Refuse => SqliteStore::open(path, timeout, tables)?,
+            Missing::Make => SqliteStore::open_or_create(path, timeout, tables)?,
+        }))
     }
 }
 
@@ -239,6 +289,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Comman
         Command::Quarantine(arguments) => arguments.run(&file?)?,
         Command::Retry(arguments) => arguments.run(&file?)?,
         Command::Undo(arguments) => arguments.run(&file?)?,
+        Command::Plan(arguments) => arguments.run(&file?)?,
+        Command::Up(arguments) => arguments.run(&file?)?,
+        Command::Down(arguments) => arguments.run(&file?)?,
+        Command::Status(arguments) => arguments.run(&file?)?,
+        Command::History(arguments) => arguments.run(&file?)?,
+        Command::Verify(arguments) => arguments.run(&file?)?,
+        Command::Baseline(arguments) => arguments.run(&file?)?,
+        Command::Repair(arguments) => arguments.run(&file?)?,
         Command::Tables(arguments) => arguments.run(&file?)?,
         Command::Import(arguments) => arguments.run(&file?)?,
         Command::Export(arguments) => arguments.run(&file?)?,

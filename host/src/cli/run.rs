@@ -6,18 +6,16 @@ use std::time::Duration;
 use super::cache::CacheArguments;
 use super::consent::GrantArguments;
 use super::job::carry_out;
-use super::logs;
+use super::order::require::RequireArguments;
 use super::pace::{PaceArguments, PartArguments};
 use super::parameters::ParameterArguments;
 use super::secrets::SecretArguments;
 use super::tables::Format;
-use super::undo::in_words;
+use super::undo::free_old;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
-use crate::engine::forget::forget_older;
 use crate::engine::{Job, Migrate, Pace, Task};
-use crate::plugin::LimitSettings;
-use crate::store::Store;
+use crate::plugin::{Described, LimitSettings};
 
 /// Runs a migration over its table.
 ///
@@ -52,6 +50,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     secrets: SecretArguments,
+
+    #[command(flatten)]
+    require: RequireArguments,
 
     /// Goes over the whole table and writes nothing
     #[arg(long)]
@@ -90,8 +91,12 @@ impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
         let parameters = self.parameters.read()?;
         let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
+        if !self.dry_run {
+            let bytes = [(plugin.manifest.name.as_str(), plugin.sha256.as_str())];
+            self.require.check(file, &self.store, bytes)?;
+        }
         let store = self.store.open(file, Missing::Refuse)?;
-        let granted = self.grants.granted(&plugin, file)?;
+        let granted = self.grants.granted(&Described::from(&plugin), file)?;
         let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
         let stop = stop_on_signals()?;
         let job = Job {
@@ -101,6 +106,7 @@ impl Arguments {
                 table: self.table,
                 parameters,
                 restart: self.restart,
+                once: false,
             }),
             granted,
             secrets: &secrets,
@@ -118,20 +124,5 @@ impl Arguments {
             free_old(store.as_ref(), age);
         }
         Ok(ending)
-    }
-}
-
-/// Frees old undo logs. The run itself is done: if this fails, the next one does it.
-fn free_old(store: &dyn Store, age: Duration) {
-    match forget_older(store, age) {
-        Ok(forgotten) if forgotten.is_empty() => {}
-        Ok(forgotten) => logs::say(&format!(
-            "{}, older than {}",
-            in_words(&forgotten),
-            humantime::format_duration(age)
-        )),
-        Err(error) => {
-            tracing::warn!(%error, "old undo logs could not be freed; the next run tries again")
-        }
     }
 }

@@ -13,6 +13,8 @@ use crate::engine::forget::{Forgotten, forget, forget_older};
 use crate::engine::undo::{UndoReport, undo};
 use crate::engine::{RunError, Task};
 use crate::ledger::{RunId, RunState};
+use crate::order::OrderError;
+use crate::order::forget::{Freed, forget as forget_tables};
 use crate::store::Store;
 
 /// Takes a run back, newest batch first. What was changed since is left alone, and reported.
@@ -70,7 +72,13 @@ impl Arguments {
         match (self.run.map(RunId), self.older_than) {
             (None, Some(age)) => {
                 let forgotten = forget_older(store.as_ref(), age)?;
-                logs::say(&in_words(&forgotten));
+                let tables = forget_tables(store.as_ref(), None, Some(age))?;
+                if !forgotten.is_empty() || tables.is_empty() {
+                    logs::say(&in_words(&forgotten));
+                }
+                for words in freed_in_words(&tables) {
+                    logs::say(&words);
+                }
                 Ok(Ending::Done)
             }
             (Some(run), _) if self.forget => {
@@ -175,7 +183,40 @@ pub(super) fn in_words(forgotten: &[Forgotten]) -> String {
     }
 }
 
-fn undone(report: &UndoReport) -> String {
+/// Which dropped tables were freed.
+pub(super) fn freed_in_words(freed: &[Freed]) -> Vec<String> {
+    freed
+        .iter()
+        .map(|freed| {
+            format!(
+                "forgot how to take {} back ({} that it had dropped)",
+                safe(&freed.migration),
+                counted(freed.documents, "document")
+            )
+        })
+        .collect()
+}
+
+/// Frees old undo logs and dropped tables. What was to be done is done: if this fails, the next command does it.
+pub(super) fn free_old(store: &dyn Store, age: Duration) {
+    let freed = forget_older(store, age)
+        .map_err(OrderError::from)
+        .and_then(|runs| Ok((runs, forget_tables(store, None, Some(age))?)));
+    match freed {
+        Ok((runs, tables)) => {
+            let older = humantime::format_duration(age);
+            let runs = (!runs.is_empty()).then(|| in_words(&runs));
+            for words in runs.into_iter().chain(freed_in_words(&tables)) {
+                logs::say(&format!("{words}, older than {older}"));
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "old undo logs could not be freed; the next run tries again")
+        }
+    }
+}
+
+pub(super) fn undone(report: &UndoReport) -> String {
     let mut text = format!(
         "run {} {}: {} taken back\n",
         report.run,

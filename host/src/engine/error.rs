@@ -77,6 +77,14 @@ pub enum RunError {
         /// The run.
         run: RunId,
     },
+    /// The migration was to be run once, and a run of it has finished.
+    #[error("run {run} of `{migration}` has finished already")]
+    Applied {
+        /// The run that has finished.
+        run: RunId,
+        /// The migration.
+        migration: String,
+    },
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),

@@ -55,6 +55,7 @@ pub use grants::Grant;
 pub use observer::{Change, Nobody, Observer, Progress};
 pub use report::Report;
 pub use sample::Sample;
+pub(crate) use start::{by, others};
 
 use crate::ledger::RunId;
 use crate::plugin::{Plugin, Secrets};
@@ -117,6 +118,8 @@ pub struct Migrate {
     pub parameters: BTreeMap<String, String>,
     /// Gives an unfinished run up and begins a new one.
     pub restart: bool,
+    /// Begins no new run where one has finished, in another process meanwhile for instance.
+    pub once: bool,
 }
 
 /// How a run goes.

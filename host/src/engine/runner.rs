@@ -15,7 +15,7 @@ use super::retry::Quarantined;
 use super::revert::{self, Logged};
 use super::source::{Clock, InTurn, Lap, SideBySide, Source};
 use super::start::{Started, start};
-use super::task::Over;
+use super::task::{Over, once};
 use super::{Job, Task, now};
 use crate::ledger::{Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
@@ -156,7 +156,11 @@ impl<'a> Runner<'a> {
                 Ok(report)
             }
             // The record is another process's by now.
-            Err(error @ (RunError::TakenOver { .. } | RunError::Busy { .. })) => Err(error),
+            Err(
+                error @ (RunError::TakenOver { .. }
+                | RunError::Busy { .. }
+                | RunError::Applied { .. }),
+            ) => Err(error),
             Err(error) => {
                 self.give_up();
                 Err(error)
@@ -527,6 +531,9 @@ impl<'a> Runner<'a> {
         run.lease = None;
         run.ended = (!standing.goes_on()).then(now);
         in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
+            if run.id.is_none() {
+                once(self.job, writer, &run.table)?;
+            }
             writer.save_run(&mut run)?;
             if let (Task::Revert { run, .. }, RunState::Finished) = (&self.job.task, state) {
                 revert::end(writer, *run)?;

@@ -96,6 +96,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         None => Run {
             id: None,
             migration: manifest.name.clone(),
+            version: manifest.version,
             table: table.name.clone(),
             plugin: file(job.plugin),
             earlier_plugins: Vec::new(),
@@ -114,7 +115,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
             undo_forgotten: false,
         },
     };
-    run.hand_over(file(job.plugin));
+    run.hand_over(file(job.plugin), manifest.version);
     let filter = filter.null_is_missing(table.kind == Kind::Row);
     let tells = run.trail.tells_done(&filter);
     let numbering = match &mut writer {
@@ -215,7 +216,7 @@ fn wait_for_others(job: &Job<'_>, writer: &mut dyn Writer, table: &Table) -> Res
 }
 
 /// The other process that works on a table, as the error that it is.
-pub(super) fn others(writer: &mut dyn Writer, table: &str) -> Result<Option<RunError>, StoreError> {
+pub(crate) fn others(writer: &mut dyn Writer, table: &str) -> Result<Option<RunError>, StoreError> {
     Ok(writer.claimed(table)?.iter().find_map(busy))
 }
 
@@ -242,7 +243,7 @@ fn file(plugin: &Plugin) -> PluginFile {
 }
 
 /// Who runs this process.
-fn by() -> String {
+pub(crate) fn by() -> String {
     let user = ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok())

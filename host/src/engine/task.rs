@@ -60,7 +60,10 @@ pub(super) fn plan<'p>(
     match &job.task {
         Task::Migrate(migrate) => {
             let earlier = match writer {
-                Some(writer) => writer.newest_run(&job.plugin.manifest.name, table)?,
+                Some(writer) => {
+                    once(job, writer.as_mut(), table)?;
+                    writer.newest_run(&job.plugin.manifest.name, table)?
+                }
                 None => None,
             };
             Ok(Plan {
@@ -74,6 +77,26 @@ pub(super) fn plan<'p>(
         }
         Task::Retry(run) => retry(job, *run),
         Task::Revert { run, restart } => revert(job, *run, *restart, writer.is_none()),
+    }
+}
+
+/// Refuses a new run of what is to be run once and has finished. Within the transaction that writes the run down
+/// the answer is one that stays true.
+pub(super) fn once(job: &Job<'_>, ledger: &mut dyn Writer, table: &str) -> Result<(), RunError> {
+    let Task::Migrate(Migrate { once: true, .. }) = job.task else {
+        return Ok(());
+    };
+    let migration = &job.plugin.manifest.name;
+    match ledger.newest_run(migration, table)? {
+        Some(Run {
+            id: Some(run),
+            state: RunState::Finished,
+            ..
+        }) => Err(RunError::Applied {
+            run,
+            migration: migration.clone(),
+        }),
+        _ => Ok(()),
     }
 }
 

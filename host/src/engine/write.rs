@@ -16,6 +16,7 @@ use super::runner::{Purpose, Runner};
 use super::sink::{Dry, Real, Sink};
 use super::source::{Again, Batch, Lap, in_snapshot};
 use super::start::others;
+use super::task::once;
 use super::transform::transform;
 use super::{ATTEMPTS, now, retry, revert, settle};
 use crate::ledger::{
@@ -270,11 +271,14 @@ impl Runner<'_> {
                     return Err(error);
                 }
                 // Another may have gone on with it since this process looked, and be done by now.
-                if let Some(id) = run.id {
-                    let found = writer.run(id)?.map(|run| (run.state, run.counters));
-                    if found != self.started.found {
-                        return Err(RunError::TakenOver { run: id });
+                match run.id {
+                    Some(id) => {
+                        let found = writer.run(id)?.map(|run| (run.state, run.counters));
+                        if found != self.started.found {
+                            return Err(RunError::TakenOver { run: id });
+                        }
                     }
+                    None => once(self.job, writer, &self.started.scope.table.name)?,
                 }
             }
         }

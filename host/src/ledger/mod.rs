@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 
 pub mod lease;
+pub mod order;
 pub mod trail;
 pub mod undo;
 
 use migration_document::Failure;
 use serde::{Deserialize, Serialize};
 
+pub use order::OrderLedger;
 pub use trail::Trail;
 
 use crate::store::{Place, Result};
@@ -45,6 +47,8 @@ pub struct Run {
     pub id: Option<RunId>,
     /// The migration's name.
     pub migration: String,
+    /// The schema version that the store has once it is done.
+    pub version: u32,
     /// The table.
     pub table: String,
     /// The plugin that worked on it last.
@@ -81,8 +85,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// Puts another plugin in charge; the one before is remembered.
-    pub fn hand_over(&mut self, plugin: PluginFile) {
+    /// Puts another plugin in charge, which says the version; the one before is remembered.
+    pub fn hand_over(&mut self, plugin: PluginFile, version: u32) {
+        self.version = version;
         let before = std::mem::replace(&mut self.plugin, plugin);
         if before.sha256 != self.plugin.sha256 {
             self.earlier_plugins.push(before.sha256);

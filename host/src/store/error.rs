@@ -75,6 +75,24 @@ pub enum StoreError {
         /// What does not fit.
         why: String,
     },
+    /// A table or an index cannot be made, taken away or brought back.
+    #[error("{doing} failed: {why}")]
+    Structure {
+        /// What was being done.
+        doing: String,
+        /// Why not.
+        why: String,
+    },
+    /// The ledger was written by a development build before this version.
+    #[error(
+        "the store's ledger has version {found}, of an earlier development build, and this host knows version {known}"
+    )]
+    OlderLedger {
+        /// The version found.
+        found: i64,
+        /// The version known.
+        known: i64,
+    },
     /// The ledger was written by a newer host.
     #[error("the store's ledger has version {found}, and this host knows versions up to {known}")]
     NewerLedger {

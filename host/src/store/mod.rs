@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use migration_document::{Failure, Filter};
+use serde::{Deserialize, Serialize};
 
 pub mod address;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod memory;
 pub mod place;
 pub mod shelf;
 pub mod sqlite;
+pub mod structure;
 pub mod table;
 
 pub use address::Address;
@@ -23,9 +25,10 @@ pub use error::{Excess, StoreError, WriteError};
 pub use memory::Memory;
 pub use place::{Key, Place};
 pub use shelf::{Shelf, ShelfWriter};
+pub use structure::Structure;
 pub use table::{Column, Kind, Table, TableOverride, TableSummary};
 
-use crate::ledger::{Checkpoint, Ledger};
+use crate::ledger::{Checkpoint, Ledger, OrderLedger};
 
 /// The result of what a store does.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -213,7 +216,8 @@ pub trait Store: Send + Sync {
 }
 
 /// What keys a new document table has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NewKey {
     /// Texts, given with each document.
     Text,
@@ -327,7 +331,7 @@ pub fn in_transaction<T, E: From<StoreError>>(
 }
 
 /// Writes documents, and the ledger with them, in transactions.
-pub trait Writer: Ledger + ShelfWriter + Send {
+pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
     /// A mark to compare with later.
     ///
     /// # Errors

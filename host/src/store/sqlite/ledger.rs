@@ -16,7 +16,7 @@ use crate::ledger::{
 use crate::store::{Result, StoreError};
 
 /// The newest version of these tables that this host knows.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Texts in JSON columns are what serde makes of the types in [`crate::ledger`].
 const TABLES: &str = r#"
@@ -24,10 +24,11 @@ CREATE TABLE IF NOT EXISTS main."_host_meta" (
     "name" TEXT NOT NULL PRIMARY KEY,
     "value" NOT NULL
 ) WITHOUT ROWID;
-INSERT OR IGNORE INTO main."_host_meta" VALUES ('version', 1);
+INSERT OR IGNORE INTO main."_host_meta" VALUES ('version', 2);
 CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "run" INTEGER NOT NULL PRIMARY KEY,
     "migration" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
     "table" TEXT NOT NULL,
     "plugin" TEXT NOT NULL,
     "parameters" TEXT NOT NULL,
@@ -67,11 +68,23 @@ CREATE TABLE IF NOT EXISTS main."_host_undo" (
     "log" BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS main."_host_undo_by_run" ON "_host_undo" ("run");
+CREATE TABLE IF NOT EXISTS main."_host_order" (
+    "number" INTEGER NOT NULL PRIMARY KEY,
+    "event" TEXT NOT NULL,
+    "migration" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
+    "sha256" TEXT NOT NULL,
+    "at" INTEGER NOT NULL,
+    "took" INTEGER NOT NULL,
+    "by" TEXT NOT NULL,
+    "why" TEXT,
+    "way_back" TEXT NOT NULL
+);
 "#;
 
 impl SqliteWriter {
-    /// Whether the ledger's tables are there. Refuses those of a newer host.
-    fn has_ledger(&self) -> Result<bool> {
+    /// Whether the ledger's tables are there. Refuses those of another host.
+    pub(super) fn has_ledger(&self) -> Result<bool> {
         let doing = "reading the ledger's version";
         let present: bool = self
             .connection
@@ -98,11 +111,15 @@ impl SqliteWriter {
                 found,
                 known: VERSION,
             }),
+            Some(found) if found < VERSION => Err(StoreError::OlderLedger {
+                found,
+                known: VERSION,
+            }),
             found => Ok(found.is_some()),
         }
     }
 
-    fn make_ledger(&mut self) -> Result<()> {
+    pub(super) fn make_ledger(&mut self) -> Result<()> {
         if !self.ledger_ready {
             if !self.has_ledger()? {
                 self.connection
@@ -133,17 +150,17 @@ impl SqliteWriter {
     }
 }
 
-const READING: &str = "reading the ledger";
-const WRITING: &str = "writing the ledger";
+pub(super) const READING: &str = "reading the ledger";
+pub(super) const WRITING: &str = "writing the ledger";
 
-fn text(value: &impl Serialize) -> Result<String> {
+pub(super) fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Backend {
         doing: WRITING.into(),
         source: Box::new(error),
     })
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| StoreError::Backend {
         doing: READING.into(),
         source: Box::new(error),
@@ -154,6 +171,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
 struct Stored {
     id: i64,
     migration: String,
+    version: u32,
     table: String,
     plugin: String,
     parameters: String,
@@ -178,6 +196,7 @@ impl Stored {
         Ok(Self {
             id: row.get("run")?,
             migration: row.get("migration")?,
+            version: row.get("version")?,
             table: row.get("table")?,
             plugin: row.get("plugin")?,
             parameters: row.get("parameters")?,
@@ -210,6 +229,7 @@ impl Stored {
         Ok(Run {
             id: Some(RunId(self.id)),
             migration: self.migration,
+            version: self.version,
             table: self.table,
             plugin: PluginFile {
                 sha256: self.plugin,
@@ -267,13 +287,14 @@ impl Ledger for SqliteWriter {
             return self
                 .connection
                 .prepare_cached(
-                    r#"UPDATE main."_host_runs" SET "plugin" = :plugin, "path" = :path, "earlier_plugins" = :earlier_plugins,
+                    r#"UPDATE main."_host_runs" SET "version" = :version, "plugin" = :plugin, "path" = :path, "earlier_plugins" = :earlier_plugins,
                         "state" = :state, "checkpoint" = :checkpoint, "trail" = :trail, "until" = :until, "counters" = :counters,
                         "ended" = :ended, "lease" = :lease, "pace" = :pace, "undo_forgotten" = :undo_forgotten
                         WHERE "run" = :run"#,
                 )
                 .and_then(|mut statement| {
                     statement.execute(named_params! {
+                        ":version": run.version,
                         ":plugin": run.plugin.sha256,
                         ":path": run.plugin.path,
                         ":earlier_plugins": earlier_plugins,
@@ -297,14 +318,15 @@ impl Ledger for SqliteWriter {
         let id = self
             .connection
             .query_row(
-                r#"INSERT INTO main."_host_runs" ("migration", "table", "plugin", "parameters", "now", "state",
+                r#"INSERT INTO main."_host_runs" ("migration", "version", "table", "plugin", "parameters", "now", "state",
                         "checkpoint", "trail", "until", "counters", "by", "ended", "lease", "pace", "path", "earlier_plugins",
                         "reverts", "undo_forgotten")
-                    VALUES (:migration, :table, :plugin, :parameters, :now, :state,
+                    VALUES (:migration, :version, :table, :plugin, :parameters, :now, :state,
                         :checkpoint, :trail, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins,
                         :reverts, :undo_forgotten) RETURNING "run""#,
                 named_params! {
                     ":migration": run.migration,
+                    ":version": run.version,
                     ":table": run.table,
                     ":plugin": run.plugin.sha256,
                     ":path": run.plugin.path,

@@ -15,11 +15,13 @@ mod codec;
 mod deadline;
 mod layout;
 mod ledger;
+mod order;
 mod query;
 mod reader;
 mod schema;
 mod shelf;
 mod sql;
+mod structure;
 mod writer;
 
 use layout::Layout;
@@ -207,6 +209,7 @@ impl Store for SqliteStore {
         Ok(Box::new(writer::SqliteWriter::new(
             connection,
             Arc::clone(&self.layouts),
+            self.overrides.clone(),
         )?))
     }
 }

@@ -29,10 +29,13 @@ pub(super) struct Conditions {
 }
 
 /// How people write the value at a path; the way that an index has been made must be met to the letter.
-const SPELLINGS: [fn(&str, &str) -> String; 2] = [
-    |body, path| format!("json_extract({body}, {path})"),
-    |body, path| format!("{body} ->> {path}"),
-];
+const SPELLINGS: [fn(&str, &str) -> String; 2] =
+    [extract, |body, path| format!("{body} ->> {path}")];
+
+/// The value at a path of a body, as the host's own indexes spell it.
+pub(super) fn extract(body: &str, path: &str) -> String {
+    format!("json_extract({body}, {path})")
+}
 
 /// What a query is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

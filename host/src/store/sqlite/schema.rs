@@ -43,7 +43,7 @@ fn listed(connection: &Connection) -> Result<Vec<Listed>> {
 }
 
 /// Tables that no migration can name: SQLite's own and the host's.
-fn reserved(name: &str) -> bool {
+pub(super) fn reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("sqlite_") || name.starts_with("_host_")
 }
@@ -157,15 +157,10 @@ pub(super) fn layout(
         None => primary.clone(),
     };
     let kind = kind(connection, listed, &columns, &key, settings)?;
-    let rowid = (!listed.without_rowid)
-        .then(|| {
-            ["rowid", "_rowid_", "oid"].into_iter().find(|alias| {
-                !columns
-                    .iter()
-                    .any(|column| column.name.eq_ignore_ascii_case(alias))
-            })
-        })
-        .flatten();
+    let rowid = number_of_row(
+        listed.without_rowid,
+        columns.iter().map(|column| column.name.as_str()),
+    );
     if rowid.is_none() && primary.is_empty() {
         return Err(unusable(
             "it has no primary key, and columns named rowid, _rowid_ and oid hide the number of its rows",
@@ -235,6 +230,22 @@ pub(super) fn layout(
         });
     }
     Ok(layout)
+}
+
+/// The name under which the number of a table's row can be read; None for tables without one, and where
+/// columns have all of the names.
+pub(super) fn number_of_row<'a>(
+    without_rowid: bool,
+    columns: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'static str> {
+    if without_rowid {
+        return None;
+    }
+    ["rowid", "_rowid_", "oid"].into_iter().find(|alias| {
+        !columns
+            .clone()
+            .any(|column| column.eq_ignore_ascii_case(alias))
+    })
 }
 
 struct Read {

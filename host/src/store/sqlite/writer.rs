@@ -1,6 +1,7 @@
 //! Writing documents, in transactions.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
@@ -11,13 +12,15 @@ use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
 use super::{Layouts, known_layout, layout_of, reader, shelf};
 use crate::store::{
-    Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, WriteError,
-    Writer,
+    Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
+    WriteError, Writer,
 };
 
 pub(super) struct SqliteWriter {
     pub(super) connection: Connection,
     layouts: Layouts,
+    /// How the user sees tables.
+    pub(super) overrides: BTreeMap<String, TableOverride>,
     /// The layout that was last asked for.
     last: Option<Arc<Layout>>,
     /// Some constraint of the schema is checked only when a transaction commits.
@@ -27,10 +30,16 @@ pub(super) struct SqliteWriter {
     rippled: bool,
     /// The ledger's tables are there, as this host knows them.
     pub(super) ledger_ready: bool,
+    /// The transaction in hand has changed tables or indexes.
+    restructured: bool,
 }
 
 impl SqliteWriter {
-    pub fn new(connection: Connection, layouts: Layouts) -> Result<Self> {
+    pub fn new(
+        connection: Connection,
+        layouts: Layouts,
+        overrides: BTreeMap<String, TableOverride>,
+    ) -> Result<Self> {
         let deferred = connection
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%deferr%')",
@@ -41,12 +50,24 @@ impl SqliteWriter {
         Ok(Self {
             connection,
             layouts,
+            overrides,
             last: None,
             deferred,
             locked_at: None,
             rippled: false,
             ledger_ready: false,
+            restructured: false,
         })
+    }
+
+    /// Tables are no longer what they were, or need not be: they are worked out anew.
+    pub(super) fn forget_layouts(&mut self) {
+        self.restructured = true;
+        self.last = None;
+        self.layouts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// The layout of a table. Most writes go to the same table as the one before.
@@ -233,6 +254,7 @@ impl Writer for SqliteWriter {
             }
             return Err(error);
         }
+        self.restructured = false;
         Ok(self
             .locked_at
             .take()
@@ -243,6 +265,10 @@ impl Writer for SqliteWriter {
         self.locked_at = None;
         // The ledger's tables may have been made in this transaction.
         self.ledger_ready = false;
+        if std::mem::take(&mut self.restructured) {
+            self.forget_layouts();
+            self.restructured = false;
+        }
         if self.connection.is_autocommit() {
             return Ok(());
         }
