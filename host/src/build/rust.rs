@@ -93,8 +93,7 @@ fn component(messages: &str) -> Option<PathBuf> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .flat_map(|message| message.filenames)
-        .filter(|file| file.extension().is_some_and(|ending| ending == "wasm"))
-        .next_back()
+        .rfind(|file| file.extension().is_some_and(|ending| ending == "wasm"))
 }
 
 #[cfg(test)]

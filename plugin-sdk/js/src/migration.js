@@ -65,7 +65,8 @@ export class Migration {
  * host finds the one that is to blame, and gives each of the others a fresh instance.
  */
 function isExhausted(error) {
-  return error !== null && typeof error === "object" && error.name === "InternalError" && /memory/.test(error.message);
+  // StarlingMonkey throws a mere text.
+  return error === "out of memory" || (error instanceof Error && error.name === "InternalError" && /memory/.test(error.message));
 }
 
 /** A failure of an exception that the migration did not mean. */

@@ -61,7 +61,7 @@ const work = {
   recurse: () => ({ depth: deeper(0) }),
   leak() {
     const kept = [];
-    for (;;) kept.push(new Array(10_000).fill("kept"));
+    for (;;) kept.push(new Uint8Array(1 << 24));
   },
 };
 

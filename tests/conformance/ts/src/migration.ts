@@ -105,8 +105,8 @@ function deeper(depth: number): number {
 }
 
 function leak(): never {
-  const kept: string[][] = [];
-  for (;;) kept.push(new Array(10_000).fill("kept"));
+  const kept: Uint8Array[] = [];
+  for (;;) kept.push(new Uint8Array(1 << 24));
 }
 
 export default migration<Thing>({
