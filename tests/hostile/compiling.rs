@@ -59,7 +59,7 @@ fn refused(bytes: &[u8], more: &[&str]) -> Ran {
 fn a_hundred_thousand_functions() {
     let functions = "(func)".repeat(100_000);
     let guest = module(&functions);
-    assert_snapshot!(guest.attacks(&[]), @"
+    assert_snapshot!(guest.attacks(&["--compile-time", "20s", "--compile-memory", "1GiB"]), @"
     hostile over `things`: run 1 finished in [TIME] s
                3 met the filter
                2 updated
@@ -86,7 +86,7 @@ fn more_functions_than_there_may_be() {
 
 #[test]
 fn a_huge_type_section() {
-    assert_snapshot!(module(&types(20_000)).attacks(&[]), @"
+    assert_snapshot!(module(&types(20_000)).attacks(&["--compile-time", "20s"]), @"
     hostile over `things`: run 1 finished in [TIME] s
                3 met the filter
                2 updated
@@ -186,16 +186,12 @@ fn a_component_that_is_damaged() {
     error: plugin.wasm is no valid component: unexpected end-of-file (at offset 0x20c)
     [exit status: 1]
     ");
-    assert_snapshot!(refused(&whole[..whole.len() - 1], &[]), @"
-    ------- stderr -------
-    error: plugin.wasm is no valid component: unexpected end-of-file (at offset 0x30714)
-    [exit status: 1]
-    ");
-    assert_snapshot!(refused(&[&whole[..], &[0xff; 100]].concat(), &[]), @"
-    ------- stderr -------
-    error: plugin.wasm is no valid component: malformed section id (at offset 0x30743)
-    [exit status: 1]
-    ");
+    let ran = refused(&whole[..whole.len() - 1], &[]);
+    let cut_off = "error: plugin.wasm is no valid component: unexpected end-of-file";
+    assert!(ran.stderr().starts_with(cut_off), "{ran}");
+    let ran = refused(&[&whole[..], &[0xff; 100]].concat(), &[]);
+    let too_long = "error: plugin.wasm is no valid component: malformed section id";
+    assert!(ran.stderr().starts_with(too_long), "{ran}");
 }
 
 #[cfg(unix)]
