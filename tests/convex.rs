@@ -210,6 +210,82 @@ fn what_no_migration_touched_comes_out_byte_for_byte() {
     assert_eq!(again.documents(), lab.documents());
 }
 
+/// 200,000 documents in twelve tables of the root, every second of them in the legacy encoding, and what else a
+/// snapshot has.
+fn large_snapshot() -> Entries {
+    const NAMES: [&str; 12] = [
+        "users", "recipes", "posts", "messages", "threads", "teams", "rooms", "tags", "files",
+        "likes", "visits", "mails",
+    ];
+    let mut entries = snapshot(0);
+    entries.retain(|(name, _)| {
+        !["users", "old", "empty", "_tables"]
+            .iter()
+            .any(|table| name.starts_with(table))
+    });
+    let number = |place: usize| 20_001 + u32::try_from(place).unwrap();
+    let listed = NAMES.iter().enumerate();
+    let list =
+        listed.map(|(place, name)| format!("{{\"name\":\"{name}\",\"id\":{}}}", number(place)));
+    entries.insert(1, ("_tables/documents.jsonl".into(), lines(list)));
+    for (place, name) in NAMES.into_iter().enumerate() {
+        let with = |document: String| {
+            let rest = document.strip_suffix('}').unwrap();
+            format!("{rest},\"status\":\"draft\",\"title\":\"Soup\"}}")
+        };
+        let seeds = 0..200_000 / NAMES.len() + 1;
+        let (documents, schema) = if place.is_multiple_of(2) {
+            let documents = seeds.map(|seed| with(current(number(place), seed)));
+            (lines(documents), b"\"uniform\"\n".to_vec())
+        } else {
+            // Values of one type only: contexts of single documents are tested elsewhere.
+            let documents = seeds.map(|seed| with(legacy(number(place), 2 * seed)));
+            let shape = LEGACY_SHAPE.replace("10002", &number(place).to_string()).replace(
+                "\"updatedAt\"",
+                "\"recipeTitle\"?: string, \"status\": string, \"title\": string, \"updatedAt\"",
+            );
+            let schema = serde_json::to_string(&shape).unwrap() + "\n";
+            (lines(documents), schema.into_bytes())
+        };
+        entries.push((format!("{name}/documents.jsonl"), documents));
+        entries.push((format!("{name}/generated_schema.jsonl"), schema));
+    }
+    entries
+}
+
+#[test]
+fn a_large_snapshot_is_migrated_three_times_and_goes_the_whole_way_round() {
+    let entries = large_snapshot();
+    let lab = imported(&entries);
+    assert_same(&exported(&lab), &entries);
+    for name in [
+        "backfill-display-names",
+        "rename-recipe-title",
+        "status-enum",
+    ] {
+        lab.run(plugin(name), &[]).success();
+    }
+    let migrated = exported(&lab);
+    let touched: Vec<_> = entries
+        .iter()
+        .zip(&migrated)
+        .filter(|(before, after)| before != after)
+        .map(|(before, _)| before.0.as_str())
+        .collect();
+    assert_eq!(
+        touched,
+        [
+            "users/documents.jsonl",
+            "recipes/documents.jsonl",
+            "posts/documents.jsonl"
+        ]
+    );
+    let again = Lab::new();
+    pack(&again.path("in.zip"), &migrated);
+    host(&again, "import", &["in.zip"]).success();
+    assert!(again.documents() == lab.documents());
+}
+
 #[test]
 fn a_legacy_table_changes_its_encoding_only_where_types_would_be_lost() {
     let lab = imported(&snapshot(3));
