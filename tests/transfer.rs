@@ -273,6 +273,37 @@ fn exports_take_nothing_that_is_there() {
     assert_eq!(partial.count(), 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_gives_way_keeps_its_permissions_and_the_link_to_it() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let lab = Lab::with_things([("a", "{}")]);
+    let mode = |name: &str| {
+        let about = std::fs::metadata(lab.path(name)).unwrap();
+        about.permissions().mode() & 0o777
+    };
+    for (name, export) in [
+        ("private.jsonl", &["--table", "things", "link"][..]),
+        ("private.zip", &["link", "--format", "convex"]),
+    ] {
+        lab.write(name, "old");
+        std::fs::set_permissions(lab.path(name), PermissionsExt::from_mode(0o600)).unwrap();
+        symlink(lab.path(name), lab.path("link")).unwrap();
+        host(&lab, "export", export).success();
+        assert_ne!(std::fs::read(lab.path(name)).unwrap(), b"old");
+        assert_eq!(mode(name), 0o600);
+        assert!(lab.path("link").is_symlink());
+        // What must not be written does not give way either.
+        std::fs::set_permissions(lab.path(name), PermissionsExt::from_mode(0o400)).unwrap();
+        let before = std::fs::read(lab.path(name)).unwrap();
+        let ran = refused(&lab, "export", export);
+        assert!(ran.stderr().contains("link cannot be written"), "{ran}");
+        assert_eq!(std::fs::read(lab.path(name)).unwrap(), before);
+        std::fs::remove_file(lab.path("link")).unwrap();
+    }
+}
+
 #[test]
 fn what_a_file_or_a_stream_cannot_hold_is_wrong_usage() {
     let lab = Lab::with_things([("a", "{}")]);

@@ -9,6 +9,7 @@ pub mod build;
 pub mod cli;
 pub mod config;
 pub mod convex;
+pub mod draft;
 pub mod engine;
 pub mod ledger;
 pub mod order;

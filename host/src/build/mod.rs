@@ -11,6 +11,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::draft;
+
 mod c;
 pub mod component;
 mod error;
@@ -68,12 +70,10 @@ fn lock(path: &Path) -> Result<File, BuildError> {
     lock().map_err(BuildError::io(path))
 }
 
-/// Puts a component in its place in one step: a host may be reading what is there.
+/// Puts a component in its place: a host may be reading what is there.
 fn publish(component: &[u8], path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let fresh = path.with_extension("wasm.new");
-    fs::write(&fresh, component)?;
-    fs::rename(&fresh, path)
+    draft::replace(path, component)
 }

@@ -8,8 +8,9 @@ use super::logs;
 use super::show::{counted, safe};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
+use crate::draft::Draft;
 use crate::store::Store;
-use crate::transfer::{self, Draft, Format, Moved, Output, TransferError, snapshot};
+use crate::transfer::{self, Format, Moved, Output, TransferError, snapshot};
 
 /// Writes documents out, as they are stored: of a table, or of the whole store.
 ///

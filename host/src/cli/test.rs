@@ -1,6 +1,5 @@
 //! `host test`: a plugin tried on its author's cases, without a database.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use super::show::{counted, safe, short, write_json};
 use super::tables::Format;
 use super::{CommandError, Ending, HELP};
 use crate::config::File;
+use crate::draft;
 use crate::engine::trial::cases::{Problem, Tried, try_cases};
 use crate::plugin::gauge::Unit;
 use crate::plugin::{LimitSettings, Secrets};
@@ -155,7 +155,7 @@ fn update(
             "what came out cannot be written into {path}: {error}"
         ))
     })?;
-    fs::write(&file.path, text)
+    draft::replace(&file.path, text)
         .map_err(|error| CommandError::new(format!("{path} cannot be written: {error}")))
 }
 

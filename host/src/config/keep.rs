@@ -1,17 +1,15 @@
 //! Keeping a user's consent in the settings file, which is the user's: comments, order and all else that is
 //! written there stay as they are.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use cap_tempfile::TempFile;
 use thiserror::Error;
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::File;
+use crate::draft;
 use crate::engine::grants::Kept;
 
 /// Why consent could not be kept.
@@ -74,18 +72,7 @@ pub fn keep(path: &Path, name: &str, kept: &Kept) -> Result<(), KeepError> {
     };
     let _locked = lock(parent).map_err(failed)?;
     let before = match fs::read_to_string(&file) {
-        Ok(text) => {
-            // Its folder may let it be replaced where it may not be written.
-            let metadata = fs::metadata(&file).map_err(failed)?;
-            if metadata.permissions().readonly() {
-                return Err(KeepError::ReadOnly { path: path.into() });
-            }
-            OpenOptions::new()
-                .append(true)
-                .open(&file)
-                .map_err(failed)?;
-            text
-        }
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error)),
     };
@@ -93,7 +80,7 @@ pub fn keep(path: &Path, name: &str, kept: &Kept) -> Result<(), KeepError> {
         path: path.into(),
         why,
     })?;
-    replace(parent, &file, &after).map_err(failed)
+    draft::replace(&file, after).map_err(failed)
 }
 
 /// Holds everybody else off who keeps something in a file of this folder. The file itself is replaced, so a lock
@@ -112,19 +99,6 @@ fn lock(folder: &Path) -> io::Result<fs::File> {
 #[cfg(not(unix))]
 fn lock(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Writes a file beside its place and moves it there.
-fn replace(parent: &Path, file: &Path, text: &str) -> io::Result<()> {
-    let name = file.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let folder = Dir::open_ambient_dir(parent, ambient_authority())?;
-    let mut new = TempFile::new(&folder)?;
-    if let Ok(old) = folder.metadata(name) {
-        new.as_file().set_permissions(old.permissions())?;
-    }
-    new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.replace(name)
 }
 
 /// The file's text with what is kept in it.

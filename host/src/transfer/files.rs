@@ -1,16 +1,15 @@
 //! Files to read from and to write to, compressed or not.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::format::Compression;
+use crate::draft::Draft;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use tempfile::NamedTempFile;
-
-use super::format::Compression;
 
 /// How much is read or written at a time.
 const BUFFER: usize = 1 << 20;
@@ -113,62 +112,6 @@ impl<R: Read> Read for Counted<R> {
         let count = self.stream.read(buffer)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
-    }
-}
-
-/// A file that is there only when all of it is: until then it has another name, which nothing keeps after the process.
-pub struct Draft {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Draft {
-    /// A file that is to have this path, in place of one that has it now.
-    ///
-    /// # Errors
-    /// If it cannot be made.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        // Making the file would tell of a name that nobody asked for.
-        folder.metadata()?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".partial");
-        // As any new file, and not for this user alone, as temporary files are.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Self {
-            file: builder.tempfile_in(folder)?,
-            path: path.into(),
-        })
-    }
-
-    /// Gives the file its name.
-    ///
-    /// # Errors
-    /// If it cannot be written to the disk, or not be given the name.
-    pub fn finish(self) -> io::Result<()> {
-        self.file.as_file().sync_all()?;
-        self.file.persist(self.path)?;
-        Ok(())
-    }
-}
-
-impl Write for Draft {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.file.write(buffer)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Seek for Draft {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
     }
 }
 

@@ -13,7 +13,7 @@ mod out;
 pub mod snapshot;
 
 pub use error::TransferError;
-pub use files::{Draft, Input, Output};
+pub use files::{Input, Output};
 pub use folder::{export_folder, import_folder};
 pub use format::{Format, table_of};
 pub use intake::{Existing, Target};

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use tempfile::TempPath;
 
 use super::sql::sqlite_error;
+use crate::draft::Draft;
 use crate::store::{Copied, Result, StoreError};
 
 /// Pages that are copied between two looks at the progress.
@@ -92,8 +92,9 @@ fn make(
         doing: format!("writing {}", to.display()),
         source: Box::new(error),
     };
-    let draft = draft(to).map_err(file)?;
-    let mut target = Connection::open(&draft).map_err(|error| sqlite_error(COPYING, error))?;
+    let draft = Draft::create(to).map_err(file)?;
+    let mut target =
+        Connection::open(draft.meanwhile()).map_err(|error| sqlite_error(COPYING, error))?;
     copy(source, &mut target, progress)?;
     sound(check(&target))?;
     target
@@ -101,23 +102,8 @@ fn make(
         .map_err(|(_, error)| sqlite_error(COPYING, error))?;
     // Whoever may not read the database may not read its copy.
     let allowed = from.metadata().map_err(file)?.permissions();
-    fs::set_permissions(&draft, allowed).map_err(file)?;
-    draft.persist(to).map_err(|error| file(error.error))
-}
-
-/// A file beside the one that is to be, which goes with the process.
-fn draft(to: &Path) -> std::io::Result<TempPath> {
-    let folder = match to.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // Making the file would tell of a name that nobody asked for.
-    folder.metadata()?;
-    let file = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".partial")
-        .tempfile_in(folder)?;
-    Ok(file.into_temp_path())
+    fs::set_permissions(draft.meanwhile(), allowed).map_err(file)?;
+    draft.finish().map_err(file)
 }
 
 fn copy(
