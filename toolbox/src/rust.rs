@@ -139,10 +139,7 @@ impl Toolchain {
             )
             // It overrides the flags in the user's configuration of cargo, even if it is empty: those are
             // for native code (a CPU, a faster linker), and plugins should be the same on every machine.
-            .env(
-                "CARGO_ENCODED_RUSTFLAGS",
-                cargo_home().map_or_else(OsString::new, |home| hiding(&home)),
-            );
+            .env("CARGO_ENCODED_RUSTFLAGS", flags(cargo_home().as_deref()));
         if self.compiler == Compiler::Debian {
             cargo
                 .arg("-Zbuild-std=std,panic_abort")
@@ -172,6 +169,17 @@ fn cargo_home() -> Option<PathBuf> {
         Some(home) => Some(PathBuf::from(home)),
         None => Some(env::home_dir()?.join(".cargo")),
     }
+}
+
+/// What guests are compiled with, separated as cargo wants it.
+fn flags(cargo_home: Option<&Path>) -> OsString {
+    // The host has the vector instructions, and the SDK reads documents with them.
+    let mut flags = OsString::from("-Ctarget-feature=+simd128");
+    if let Some(home) = cargo_home {
+        flags.push("\u{1f}");
+        flags.push(hiding(home));
+    }
+    flags
 }
 
 /// The flag that keeps a folder's name out of what is compiled.
