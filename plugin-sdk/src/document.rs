@@ -4,7 +4,7 @@ use migration_document::{apply, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Edits, Failure, codes};
+use crate::{Edits, Failure, codes, fields};
 
 /// A document as the store held it when its batch was read: its key as text, and its body as JSON
 /// text.
@@ -56,8 +56,8 @@ impl Document {
         &self.body
     }
 
-    /// The whole body as a type of yours. Name only the fields that the migration reads: the others
-    /// are skipped, and with [`Edits`] they stay what they are. Use `String` or `Cow<str>` for
+    /// The body as a type of yours. Name only the fields that the migration reads: the others
+    /// are passed over unread, and with [`Edits`] they stay what they are. Use `String` or `Cow<str>` for
     /// text: a `&str` cannot hold a string that is spelled with escapes.
     ///
     /// # Errors
@@ -78,6 +78,9 @@ impl Document {
     /// assert_eq!((failure.code(), failure.pointer()), ("invalid-document", Some("/email")));
     /// ```
     pub fn parse<'d, T: Deserialize<'d>>(&'d self) -> Result<T, Failure> {
+        if let Some(read) = fields::read(&self.body) {
+            return Ok(read);
+        }
         serde_json::from_str(&self.body)
             .map_err(|error| Failure::parsing(codes::INVALID_DOCUMENT, &error, &self.body, ""))
     }

@@ -64,6 +64,8 @@
 // A test fails by panicking.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(any(test, all(target_family = "wasm", not(target_feature = "atomics"))))]
+mod allocator;
 mod batch;
 mod changes;
 mod component;
@@ -72,6 +74,7 @@ mod context;
 mod document;
 mod edits;
 mod failure;
+mod fields;
 mod host;
 mod lookups;
 mod manifest;
@@ -95,6 +98,10 @@ pub use migration::{Migration, Revert};
 pub use outcome::Outcome;
 /// JSON text that is passed on without being decoded: see [`Document::raw_at`].
 pub use serde_json::value::RawValue;
+
+#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
+#[global_allocator]
+static ALLOCATOR: allocator::Lists = allocator::Lists::new();
 
 /// What `export!` expands to. Not part of the interface: it changes without notice.
 #[doc(hidden)]

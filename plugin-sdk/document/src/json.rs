@@ -8,9 +8,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use memchr::{memchr2, memrchr};
+use memchr::memrchr;
 use serde::de::IgnoredAny;
 use thiserror::Error;
+
+mod fields;
+mod skim;
+
+pub use fields::{Field, Fields, NoField};
+use skim::skip_space;
 
 /// Why a text or a pointer could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -54,9 +60,23 @@ impl Span {
 /// assert!(migration_document::json::check(r#"{"a": 1.0"#).is_err());
 /// ```
 pub fn check(text: &str) -> Result<(), JsonError> {
+    if is_plain_scalar(text.as_bytes()) {
+        return Ok(());
+    }
     serde_json::from_str::<IgnoredAny>(text)
         .map(|_| ())
         .map_err(|error| JsonError::Malformed(error.to_string()))
+}
+
+/// Whether a text is a string without escapes or a positive integer: what most edits set.
+fn is_plain_scalar(text: &[u8]) -> bool {
+    match text {
+        [b'"', inner @ .., b'"'] => inner
+            .iter()
+            .all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\'),
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 /// The text of the value that a pointer leads to; None if it leads nowhere.
@@ -113,6 +133,20 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, JsonError> {
         }
         _ => Err(JsonError::Malformed("expected an object".into())),
     }
+}
+
+/// The text of a string, by its spelling, where the two are the same but for the quotes: None where it is spelled
+/// with a backslash, or is no string.
+///
+/// ```
+/// use migration_document::json::plain_string;
+/// assert_eq!(plain_string(r#""Ada""#), Some("Ada"));
+/// assert_eq!(plain_string(r#""A\u0064a""#), None);
+/// ```
+#[must_use]
+#[inline]
+pub fn plain_string(spelled: &str) -> Option<&str> {
+    skim::plain_string(spelled)
 }
 
 /// What stands directly within an object or an array.
@@ -490,65 +524,16 @@ fn malformed(at: usize, reason: &str) -> JsonError {
     JsonError::Malformed(format!("{reason} at byte {at}"))
 }
 
-fn skip_space(bytes: &[u8], mut at: usize) -> usize {
-    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-        at += 1;
-    }
-    at
-}
-
-/// Where the value that starts here ends. Needs no stack, however deep it is nested.
+/// Where the value that starts here ends.
 fn value_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
-    match bytes.get(start) {
-        Some(b'"') => string_end(bytes, start),
-        Some(b'{' | b'[') => {
-            let mut depth = 0_usize;
-            let mut at = start;
-            loop {
-                match bytes.get(at) {
-                    Some(b'"') => {
-                        at = string_end(bytes, at)?;
-                        continue;
-                    }
-                    Some(b'{' | b'[') => depth += 1,
-                    Some(b'}' | b']') => {
-                        depth -= 1;
-                        if depth == 0 {
-                            return Ok(at + 1);
-                        }
-                    }
-                    Some(_) => {}
-                    None => return Err(malformed(start, "a bracket is never closed")),
-                }
-                at += 1;
-            }
-        }
-        Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'-' => {
-            let length = bytes
-                .get(start..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
-                })
-                .count();
-            Ok(start + length)
-        }
-        _ => Err(malformed(start, "expected a value")),
-    }
-}
-
-fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
-    let mut at = start + 1;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        match memchr2(b'"', b'\\', rest) {
-            None => return Err(malformed(start, "a string is never closed")),
-            Some(length) if rest.get(length) == Some(&b'"') => return Ok(at + length + 1),
-            // What a backslash escapes is not looked at.
-            Some(length) => at += length + 2,
-        }
-    }
+    skim::value_end(bytes, start).ok_or_else(|| {
+        let reason = match bytes.get(start) {
+            Some(b'"') => "a string is never closed",
+            Some(b'{' | b'[') => "a bracket is never closed",
+            _ => "expected a value",
+        };
+        malformed(start, reason)
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,161 @@
+//! Going over JSON text without looking into it: where strings and values end.
+//!
+//! Most strings are short, so that eight bytes at a time find their ends sooner than a routine for long ones.
+
+use memchr::memchr2;
+
+/// A byte eight times.
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The top bits of the bytes that are zero, up to the first of them; above it they mean nothing.
+#[inline(always)]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(all(1)) & !word & all(0x80)
+}
+
+/// Where the first byte is whose top bit is set.
+#[inline(always)]
+const fn first(tops: u64) -> usize {
+    tops.trailing_zeros() as usize / 8
+}
+
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let word = bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*word))
+}
+
+#[inline(always)]
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the value ends that starts here; None if there is none, or no end. Needs no stack, however deep it is
+/// nested.
+#[inline(always)]
+pub(super) fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match bytes.get(start)? {
+        b'"' => string_end(bytes, start + 1).map(|(end, _)| end),
+        b'{' | b'[' => nested_end(bytes, start),
+        byte if byte.is_ascii_alphanumeric() || *byte == b'-' => Some(scalar_end(bytes, start)),
+        _ => None,
+    }
+}
+
+/// Where a string ends whose opening quote stands before this place, and whether there is a backslash in it.
+#[inline(always)]
+pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
+    /// A string that is longer than this is a long one: there are quicker ways to search those.
+    const SHORT: usize = 48;
+    let mut at = start;
+    while let Some(word) = word(bytes, at) {
+        let found = zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\'));
+        if found != 0 {
+            at += first(found);
+            if bytes.get(at) == Some(&b'"') {
+                return Some((at + 1, false));
+            }
+            break;
+        }
+        at += 8;
+        if at - start >= SHORT {
+            break;
+        }
+    }
+    long_string_end(bytes, at)
+}
+
+/// [`string_end`] from here on, for what is unusual.
+#[inline(never)]
+fn long_string_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escaped = false;
+    loop {
+        let rest = bytes.get(at..)?;
+        let length = memchr2(b'"', b'\\', rest)?;
+        if rest.get(length) == Some(&b'"') {
+            return Some((at + length + 1, escaped));
+        }
+        // What a backslash escapes is not looked at.
+        escaped = true;
+        at += length + 2;
+    }
+}
+
+/// Where a number, `true`, `false` or `null` ends.
+#[inline(always)]
+fn scalar_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while bytes
+        .get(at)
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.'))
+    {
+        at += 1;
+    }
+    at
+}
+
+/// Where an object or an array ends.
+#[inline(never)]
+fn nested_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = start;
+    loop {
+        let byte = *bytes.get(at)?;
+        at += 1;
+        if byte == b'"' {
+            at = string_end(bytes, at)?.0;
+            // What follows a string is nearly always a colon or a comma, and a further string.
+            if let Some([b':' | b',', b'"']) = bytes.get(at..at + 2) {
+                at = string_end(bytes, at + 2)?.0;
+            }
+        } else if matches!(byte, b'{' | b'[') {
+            depth += 1;
+        } else if matches!(byte, b'}' | b']') {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+}
+
+/// The text of a string without any backslash, by its spelling.
+#[inline(always)]
+pub(super) fn plain_string(spelled: &str) -> Option<&str> {
+    let inner = spelled.strip_prefix('"')?.strip_suffix('"')?;
+    (string_end(spelled.as_bytes(), 1)? == (spelled.len(), false)).then_some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    proptest! {
+        #[test]
+        fn values_end_where_a_parser_says(
+            string in r#""([a-d ,:{}é]|\\\\|\\"|\\u0041){0,80}""#,
+            nested in proptest::bool::ANY,
+            behind in "[ ,}]{0,9}",
+        ) {
+            let value = if nested {
+                format!("[{string},{{{string}: -1.5e+3, {string} : [null,{string}]}}]")
+            } else {
+                string
+            };
+            let text = format!("{value}{behind}");
+            let mut parser = serde_json::Deserializer::from_str(&text).into_iter::<IgnoredAny>();
+            prop_assert!(parser.next().unwrap().is_ok());
+            prop_assert_eq!(value_end(text.as_bytes(), 0), Some(parser.byte_offset()), "{}", text);
+            prop_assert_eq!(value_end(&text.as_bytes()[..value.len() - 1], 0), None);
+            let plain = plain_string(&value);
+            prop_assert_eq!(plain.is_some(), !nested && !value.contains('\\'));
+        }
+    }
+}
