@@ -183,9 +183,11 @@ fn may_name_key(table: &Table, edit: &Edit) -> bool {
         };
         // An escaped name is not worth decoding here.
         field.contains('~')
-            || table
-                .key_names()
-                .any(|name| field.split('/').next() == Some(name))
+            || table.key_names().any(|name| {
+                field
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
     };
     match edit {
         Edit::Set { at, .. } | Edit::Remove { at } => names(at),

@@ -9,6 +9,7 @@ use crate::json::{self, Child, End, Entry, JsonError, Span};
 use crate::model::Edit;
 
 mod members;
+mod name;
 mod together;
 
 use members::set_members;

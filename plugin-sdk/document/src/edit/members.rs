@@ -2,11 +2,12 @@
 //!
 //! The result is that of one edit after the other, as a property test shows.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
-use super::{EditError, Spacing, append, check_value, quoted};
+use super::name::Name;
+use super::{EditError, Spacing, append, check_value};
 use crate::json::{self, End, Span};
 use crate::model::Edit;
 
@@ -15,9 +16,7 @@ const FEW: usize = 16;
 
 /// A member to set.
 struct Set<'e> {
-    name: Cow<'e, str>,
-    /// The name as JSON spells it.
-    key: String,
+    name: Rc<Name>,
     value: &'e str,
     /// Where its value stands now.
     found: Option<Span>,
@@ -51,8 +50,7 @@ pub(super) fn set_members(body: &str, edits: &[Edit]) -> Result<Option<String>, 
 fn end_if_new(body: &str, root: Span, sets: &[Set<'_>]) -> Option<End> {
     // Without a backslash a key has one spelling.
     let plain = memchr(b'\\', body.as_bytes()).is_none();
-    let is_in = |set: &Set<'_>| memmem::find(body.as_bytes(), set.key.as_bytes()).is_some();
-    if !plain || sets.iter().any(is_in) {
+    if !plain || sets.iter().any(|set| set.name.may_be_in(body)) {
         return None;
     }
     json::end_of_plain_object(body, root)
@@ -68,7 +66,10 @@ fn find(body: &str, root: Span, sets: &mut [Set<'_>]) -> Result<End, EditError> 
         while let Some(entry) = entries.next_entry()? {
             if let Some(key) = entry.key {
                 let key = key.of(body);
-                if let Some(set) = sets.iter_mut().find(|set| json::key_is(key, &set.name)) {
+                if let Some(set) = sets
+                    .iter_mut()
+                    .find(|set| json::key_is(key, &set.name.text))
+                {
                     set.found = Some(entry.value);
                 }
             }
@@ -88,15 +89,11 @@ fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
         let Edit::Set { at, value } = edit else {
             return None;
         };
-        let mut tokens = json::tokens(at).ok()?;
-        let (Some(name), None) = (tokens.next(), tokens.next()) else {
-            return None;
-        };
-        if sets.iter().any(|set| set.name == name) {
+        let name = Name::of(at)?;
+        if sets.iter().any(|set| set.name.text == name.text) {
             return None;
         }
         sets.push(Set {
-            key: quoted(&name),
             name,
             value: value.trim_matches(json::SPACE),
             found: None,
@@ -111,7 +108,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
     const AROUND: usize = 16;
     let added: usize = sets
         .iter()
-        .map(|set| set.name.len() + set.value.len() + AROUND)
+        .map(|set| set.name.key.len() + set.value.len() + AROUND)
         .sum();
     let mut text = String::with_capacity(body.len() + added);
     // Those that are there in their order, then the others in the order of the edits.
@@ -135,7 +132,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
                     copy(&mut text, end.place(), end.place());
                     at_end = true;
                 }
-                append(&mut text, &spacing, first, Some(&set.key), set.value);
+                append(&mut text, &spacing, first, Some(&set.name.key), set.value);
                 first = false;
             }
         }
