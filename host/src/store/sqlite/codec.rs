@@ -118,11 +118,20 @@ fn key_values(layout: &Layout, row: &Row<'_>, shift: usize) -> rusqlite::Result<
                 ValueRef::Null => Key::Null,
                 ValueRef::Integer(number) => Key::Integer(number),
                 ValueRef::Real(number) => Key::Real(number),
-                ValueRef::Text(text) => Key::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Text(text) => Key::Text(lossy(text)),
                 ValueRef::Blob(bytes) => Key::Bytes(bytes.to_vec()),
             })
         })
         .collect()
+}
+
+/// A text of which SQLite does not know whether it is one.
+fn lossy(text: &[u8]) -> String {
+    // Nearly all are, and looking for the first fault costs more than telling that there is none.
+    match std::str::from_utf8(text) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(text).into_owned(),
+    }
 }
 
 /// The row's key as text: the value of a key of one column, a JSON array of a composite one's, the row's
@@ -139,7 +148,7 @@ fn id(layout: &Layout, row: &Row<'_>) -> Result<Result<String, Failure>> {
         && let Some(position) = layout.reads.iter().position(|read| *read == index)
         && let Ok(ValueRef::Text(text)) = row.get_ref(shift + position)
     {
-        return Ok(Ok(String::from_utf8_lossy(text).into_owned()));
+        return Ok(Ok(lossy(text)));
     }
     let key = key_values(layout, row, shift).map_err(|error| sqlite_error(doing, error))?;
     Ok(key_text(&key))
