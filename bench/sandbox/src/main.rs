@@ -17,6 +17,10 @@ use host::plugin::{Compiler, Fixed, Limits, Plugin, World};
 use host::store::{Document, Format, Place};
 use migration_document::Outcome;
 
+/// The host's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many batches are timed.
 const BATCHES: u64 = 200;
 

@@ -52,10 +52,12 @@ impl Tools {
         cargo.args([
             "build",
             "--release",
+            // With the features that everything else is built with: nothing is built twice.
+            "--workspace",
             "--message-format=json-render-diagnostics",
         ]);
         for package in &packages {
-            cargo.args(["--package", package]);
+            cargo.args(["--bin", package]);
         }
         // What cargo is at goes to the terminal; what it has built is told on standard output.
         let output = cargo
