@@ -1,6 +1,7 @@
 //! Whether a text is JSON, and where things stand in it.
 
-use migration_document::json;
+use migration_document::json::{self, Fields};
+use serde::de::IgnoredAny;
 
 /// The bytes are the text.
 pub fn run(bytes: &[u8]) {
@@ -8,6 +9,8 @@ pub fn run(bytes: &[u8]) {
         return;
     };
     let is_json = json::check(text).is_ok();
+    let parsed = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    assert_eq!(is_json, parsed, "{text}");
     // A tree of values is nested less deep, and refuses numbers and surrogates that it cannot hold; whatever it
     // takes is JSON.
     let tree = serde_json::from_str::<serde_json::Value>(text);
@@ -15,6 +18,7 @@ pub fn run(bytes: &[u8]) {
     // On what is no JSON these may say anything, but must come back.
     let members = json::members(text);
     let inside = json::get(text, "/a/0/b");
+    Fields::of(text).into_iter().flatten().for_each(drop);
     if !is_json {
         return;
     }
@@ -24,6 +28,14 @@ pub fn run(bytes: &[u8]) {
         text.trim_start().starts_with('{'),
         "{text}"
     );
+    if let Ok(members) = &members {
+        let fields: Vec<_> = Fields::of(text)
+            .unwrap()
+            .map(|field| field.unwrap().value())
+            .collect();
+        let values: Vec<_> = members.iter().map(|(_, value)| *value).collect();
+        assert_eq!(fields, values, "{text}");
+    }
     for (key, value) in members.iter().flatten() {
         assert!(json::check(value).is_ok(), "{value} in {text}");
         // The last of those with the same key counts.

@@ -17,7 +17,7 @@ const LISTS: usize = 64;
 /// How much is asked for at once, in bytes. Each time it is twice as much, since memory that grows often is slow:
 /// the host has to map each part of it.
 const FIRST_CHUNK: usize = 32 << 10;
-const LARGEST_CHUNK: usize = 1 << 20;
+const LARGEST_CHUNK: usize = 256 << 10;
 
 /// Lists of free space, by size.
 pub(crate) struct Lists(UnsafeCell<Space>);

@@ -12,6 +12,7 @@ use memchr::memrchr;
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
+mod check;
 mod fields;
 mod skim;
 
@@ -60,23 +61,12 @@ impl Span {
 /// assert!(migration_document::json::check(r#"{"a": 1.0"#).is_err());
 /// ```
 pub fn check(text: &str) -> Result<(), JsonError> {
-    if is_plain_scalar(text.as_bytes()) {
+    if check::is_json(text) {
         return Ok(());
     }
     serde_json::from_str::<IgnoredAny>(text)
         .map(|_| ())
         .map_err(|error| JsonError::Malformed(error.to_string()))
-}
-
-/// Whether a text is a string without escapes or a positive integer: what most edits set.
-fn is_plain_scalar(text: &[u8]) -> bool {
-    match text {
-        [b'"', inner @ .., b'"'] => inner
-            .iter()
-            .all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\'),
-        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
 }
 
 /// The text of the value that a pointer leads to; None if it leads nowhere.

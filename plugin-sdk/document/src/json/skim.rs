@@ -5,24 +5,31 @@
 use memchr::memchr2;
 
 /// A byte eight times.
-const fn all(byte: u8) -> u64 {
+pub(super) const fn all(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
 /// The top bits of the bytes that are zero, up to the first of them; above it they mean nothing.
 #[inline(always)]
-const fn zeros(word: u64) -> u64 {
+pub(super) const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(all(1)) & !word & all(0x80)
+}
+
+/// The top bits of the bytes that are less than this one, which is ASCII, up to the first of them; above it they mean
+/// nothing.
+#[inline(always)]
+pub(super) const fn less(word: u64, than: u8) -> u64 {
+    word.wrapping_sub(all(than)) & !word & all(0x80)
 }
 
 /// Where the first byte is whose top bit is set.
 #[inline(always)]
-const fn first(tops: u64) -> usize {
+pub(super) const fn first(tops: u64) -> usize {
     tops.trailing_zeros() as usize / 8
 }
 
 #[inline(always)]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let word = bytes.get(at..)?.first_chunk()?;
     Some(u64::from_le_bytes(*word))
 }
