@@ -60,8 +60,7 @@ const fn list(layout: &Layout) -> Option<usize> {
 
 impl Space {
     /// Space of which there is none on its list.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn more(&mut self, list: usize) -> *mut u8 {
         let size = (list + 1) * STEP;
         if self.left < size && !self.refill() && !self.refill() {
@@ -75,6 +74,8 @@ impl Space {
     }
 
     /// Gets a chunk. If there is no room for it, the next one that is asked for is the smallest.
+    #[cold]
+    #[inline(never)]
     fn refill(&mut self) -> bool {
         // SAFETY: the size is not zero, and the alignment a power of two.
         let layout = unsafe { Layout::from_size_align_unchecked(self.chunk, STEP) };
