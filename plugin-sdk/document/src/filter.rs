@@ -118,6 +118,8 @@ impl Scalar {
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     clauses: Vec<Clause>,
+    /// One of these must be met besides; none are there where the clauses say it all.
+    one_of: Vec<Filter>,
     null_is_missing: bool,
 }
 
@@ -159,6 +161,12 @@ impl Clause {
     }
 }
 
+impl PartialEq for Clause {
+    fn eq(&self, other: &Self) -> bool {
+        self.tokens == other.tokens && self.expected == other.expected
+    }
+}
+
 /// What the value at a pointer must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
@@ -187,8 +195,50 @@ impl Filter {
         let clauses = conditions.iter().map(clause).collect::<Result<_, _>>()?;
         Ok(Self {
             clauses,
+            one_of: Vec::new(),
             null_is_missing: false,
         })
+    }
+
+    /// Met by what meets any of these filters; of none at all, by every document.
+    ///
+    /// ```
+    /// use migration_document::{Condition, Filter, Test};
+    /// let has = |at: &str| Filter::new(&[Condition { at: at.into(), test: Test::Present }]).unwrap();
+    /// let either = Filter::any_of(vec![has("/name"), has("/title")]);
+    /// assert!(either.matches(r#"{"title": 1}"#).unwrap());
+    /// assert!(!either.matches(r#"{"names": 1}"#).unwrap());
+    /// ```
+    #[must_use]
+    pub fn any_of(mut filters: Vec<Self>) -> Self {
+        let Some(first) = filters.first() else {
+            return Self::default();
+        };
+        // What all of them ask for can be looked for at once, by a store's index for instance.
+        let shared: Vec<Clause> = first
+            .clauses
+            .iter()
+            .filter(|clause| filters.iter().all(|other| other.clauses.contains(clause)))
+            .cloned()
+            .collect();
+        let null_is_missing = first.null_is_missing;
+        for filter in &mut filters {
+            filter.clauses.retain(|clause| !shared.contains(clause));
+        }
+        if filters.iter().any(Self::is_met_by_all) {
+            filters.clear();
+        }
+        Self {
+            clauses: shared,
+            one_of: filters,
+            null_is_missing,
+        }
+    }
+
+    /// Whether every document meets it.
+    #[must_use]
+    pub fn is_met_by_all(&self) -> bool {
+        self.clauses.is_empty() && self.one_of.is_empty()
     }
 
     /// Takes `null` for missing, or not. In a row table a column is always there, and what has no value
@@ -203,7 +253,11 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn null_is_missing(self, null_is_missing: bool) -> Self {
+        let one_of = self.one_of.into_iter();
         Self {
+            one_of: one_of
+                .map(|filter| filter.null_is_missing(null_is_missing))
+                .collect(),
             null_is_missing,
             ..self
         }
@@ -215,7 +269,7 @@ impl Filter {
         self.null_is_missing
     }
 
-    /// The conditions, one by one.
+    /// The conditions, one by one, that must all be met. Of a filter that is [any of several](Self::any_of), those that all of them have.
     #[must_use]
     pub fn clauses(&self) -> &[Clause] {
         &self.clauses
@@ -231,10 +285,13 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn excludes(&self, at: &str, value: &str) -> bool {
-        let value = value.trim_matches(json::SPACE);
-        self.clauses.iter().any(|clause| {
-            clause.is_at(at) && !clause.expected.met_by(Some(value), self.null_is_missing)
-        })
+        let text = value.trim_matches(json::SPACE);
+        let by_clause = self.clauses.iter().any(|clause| {
+            clause.is_at(at) && !clause.expected.met_by(Some(text), self.null_is_missing)
+        });
+        by_clause
+            || !self.one_of.is_empty()
+                && self.one_of.iter().all(|filter| filter.excludes(at, value))
     }
 
     /// Whether a body meets all conditions.
@@ -252,7 +309,12 @@ impl Filter {
                 return Ok(false);
             }
         }
-        Ok(true)
+        for filter in &self.one_of {
+            if filter.matches(body)? {
+                return Ok(true);
+            }
+        }
+        Ok(self.one_of.is_empty())
     }
 }
 
@@ -315,6 +377,7 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn met(at: &str, test: Test, body: &str) -> bool {
         let condition = Condition {
@@ -355,6 +418,56 @@ mod tests {
             ("/n", Test::OneOf(vec![]), false),
         ] {
             assert_eq!(met(at, test.clone(), body), expected, "{at} {test:?}");
+        }
+    }
+
+    fn some_filter() -> impl Strategy<Value = Filter> {
+        let condition = (
+            prop::sample::select(vec!["/a", "/b"]),
+            prop::sample::select(vec![
+                Test::Present,
+                Test::Missing,
+                Test::Equals("1".into()),
+                Test::NotEquals("1".into()),
+            ]),
+        );
+        prop::collection::vec(condition, 0..3).prop_map(|conditions| {
+            let conditions: Vec<_> = conditions
+                .into_iter()
+                .map(|(at, test)| Condition {
+                    at: at.into(),
+                    test,
+                })
+                .collect();
+            Filter::new(&conditions).unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_of_several_is_met_by_what_meets_one(
+            filters in prop::collection::vec(some_filter(), 1..4),
+            body in prop::sample::select(vec![
+                r#"{}"#, r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":null}"#, r#"{"b":1}"#, r#"{"a":1,"b":1}"#, r#"{"a":2,"b":null}"#,
+            ]),
+            value in prop::sample::select(vec!["1", "2", "null"]),
+            null_is_missing: bool,
+        ) {
+            let filters: Vec<_> = filters
+                .into_iter()
+                .map(|filter| filter.null_is_missing(null_is_missing))
+                .collect();
+            let any = Filter::any_of(filters.clone());
+            let one = filters.iter().any(|filter| filter.matches(body).unwrap());
+            prop_assert_eq!(any.matches(body).unwrap(), one);
+            prop_assert!(!any.is_met_by_all() || one);
+            // The clauses are what a store may look for.
+            let clauses = Filter { clauses: any.clauses().to_vec(), one_of: Vec::new(), null_is_missing };
+            prop_assert!(!one || clauses.matches(body).unwrap());
+            if any.excludes("/a", value) {
+                let body = format!(r#"{{"a":{value},"b":1}}"#);
+                prop_assert!(!any.matches(&body).unwrap());
+            }
         }
     }
 
