@@ -61,9 +61,9 @@ fn without_a_command_or_with_a_wrong_one_the_usage_is_wrong() {
     assert_snapshot!(lab.host(&["run"]), @"
     ------- stderr -------
     error: the following required arguments were not provided:
-      <PLUGIN>
+      <PLUGIN>...
 
-    Usage: host run <PLUGIN>
+    Usage: host run <PLUGIN>...
 
     For more information, try '--help'.
     [exit status: 2]

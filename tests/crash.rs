@@ -16,18 +16,21 @@ use std::thread;
 use std::time::Duration;
 
 use host::engine::undo::undo;
-use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, RunError, Task};
+use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, RunError, Stage, Task};
 use host::ledger::RunId;
 use host::ledger::undo::decode;
 use host::plugin::{Compiler, Limits, Plugin, Secrets};
+use host::stages::Stages;
 use host::store::StoreError;
 use host::store::sqlite::SqliteStore;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
+use serde_json::json;
 
 use crate::common::vfs::{self, Fault, alone};
-use crate::common::{EDIT, Lab, SCRIPTED_GRANTS, STORE, Tables, guest, scripted};
+use crate::common::{EDIT, Lab, SCRIPTED_GRANTS, STORE, Tables, guest, scripted, stage};
+use crate::pipelines::{hands_on, pipeline};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +85,28 @@ fn status<T>(done: Result<T, RunError>) -> i32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     Run,
+    /// A run of two plugins.
+    Pipeline,
     Undo,
 }
 
 impl Work {
+    fn stages(self, [first, second]: &[Plugin; 2]) -> Stages<Stage<'_>> {
+        let alone = Stages::one(stage(first));
+        match self {
+            Self::Pipeline => Stages::new(vec![stage(first), stage(second)]).unwrap_or(alone),
+            Self::Run | Self::Undo => alone,
+        }
+    }
+
     /// Does it in this process.
-    fn here(self, lab: &Lab, plugin: &Plugin, batch: usize, observer: &mut dyn Observer) -> i32 {
+    fn here(
+        self,
+        lab: &Lab,
+        plugins: &[Plugin; 2],
+        batch: usize,
+        observer: &mut dyn Observer,
+    ) -> i32 {
         let store = SqliteStore::open(
             &lab.path("app.db"),
             Duration::from_secs(60),
@@ -96,14 +115,11 @@ impl Work {
         .unwrap();
         let stop = AtomicBool::new(false);
         match self {
-            Self::Run => status(engine::run(
+            Self::Run | Self::Pipeline => status(engine::run(
                 &Job {
                     store: &store,
-                    plugin,
+                    stages: self.stages(plugins),
                     task: Task::Migrate(Migrate::default()),
-                    granted: ["read:facts", "write:others"]
-                        .map(|grant| grant.parse().unwrap())
-                        .into(),
                     secrets: &Secrets::default(),
                     dry_run: false,
                     wait: false,
@@ -132,6 +148,7 @@ impl Work {
         let batch = batch.to_string();
         let ran = match self {
             Self::Run => lab.host(&scripted(&["--batch-size", &batch, "--max-lock", "1h"])),
+            Self::Pipeline => lab.host(&pipeline(&["--batch-size", &batch, "--max-lock", "1h"])),
             Self::Undo => lab.host(&["undo", "1", "--store", STORE]),
         };
         assert!([0, 3].contains(&ran.status()), "{ran}");
@@ -168,7 +185,7 @@ fn state(lab: &Lab) -> Tables {
         tables.insert("_host_undo".into(), entries);
         let runs = lab.column(
             r#"SELECT concat_ws(' ', run, migration, "table", plugin, parameters, checkpoint, trail, until, counters,
-                "by", request, state) FROM _host_runs"#,
+                "by", request, state, stages) FROM _host_runs"#,
             &[],
         );
         tables.insert("_host_runs".into(), vec![runs]);
@@ -233,6 +250,12 @@ fn every_way_of_writing(mode: &str) -> Lab {
             "j",
             r#"{"j":1,"do":{"edit":[{"rename":{"from":"/j","to":"/k"}}]}}"#,
         ),
+        // What the second stage of a pipeline goes on with, or fails at.
+        (
+            "k",
+            hands_on(&json!({"edit": [{"set": {"at": "/m", "value": "2"}}]})).as_str(),
+        ),
+        ("l", hands_on(&json!("trap")).as_str()),
     ]);
     lab.put("others", [("x", r#"{"k":1}"#), ("y", "{}")]);
     lab.database()
@@ -243,7 +266,7 @@ fn every_way_of_writing(mode: &str) -> Lab {
 
 /// Lets a fault happen at the first operation on a file, at the second one, and so on until a process meets
 /// none; each time what is left must be whole, and whoever goes on must come to the same end.
-fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
+fn at_every_operation(plugins: &[Plugin; 2], mode: &str, work: Work, fault: Fault) {
     const BATCH: usize = 3;
     let lab = every_way_of_writing(mode);
     if work == Work::Undo {
@@ -255,7 +278,7 @@ fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
         lab: &lab,
         states: vec![look(&lab)],
     };
-    assert_eq!(work.here(&lab, plugin, BATCH, &mut after), DONE);
+    assert_eq!(work.here(&lab, plugins, BATCH, &mut after), DONE);
     let mut whole = after.states;
     whole.push(look(&lab));
     put(&lab, &bytes);
@@ -269,7 +292,7 @@ fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
         put(&lab, &bytes);
         let ended = wait(start(|| {
             vfs::arm(fault, at);
-            work.here(&lab, plugin, BATCH, &mut Nobody)
+            work.here(&lab, plugins, BATCH, &mut Nobody)
         }));
         let left = look(&lab);
         assert!(
@@ -289,7 +312,7 @@ fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
         if at % 25 == 0 {
             work.by_binary(&lab, BATCH);
         } else {
-            let process = start(|| work.here(&lab, plugin, BATCH, &mut Nobody));
+            let process = start(|| work.here(&lab, plugins, BATCH, &mut Nobody));
             assert_eq!(wait(process), Ended::Done);
         }
         assert_eq!(
@@ -302,13 +325,15 @@ fn at_every_operation(plugin: &Plugin, mode: &str, work: Work, fault: Fault) {
     assert!(met > 50, "{mode} {work:?} {fault:?} {met} of {at}");
 }
 
-fn load() -> Plugin {
-    Plugin::load(
-        guest("scripted").as_ref(),
-        &Limits::default(),
-        &Compiler::unbounded(),
-    )
-    .unwrap()
+fn load() -> [Plugin; 2] {
+    ["scripted", "filtered"].map(|name| {
+        Plugin::load(
+            guest(name).as_ref(),
+            &Limits::default(),
+            &Compiler::unbounded(),
+        )
+        .unwrap()
+    })
 }
 
 #[test]
@@ -328,12 +353,13 @@ fn a_process_that_is_killed_at_any_operation_on_a_file_leaves_whole_batches_with
 }
 
 fn killed_at_every_operation(mode: &str) {
-    let plugin = load();
+    let plugins = load();
     for work in [Work::Run, Work::Undo] {
         for fault in [Fault::Killed, Fault::Torn] {
-            at_every_operation(&plugin, mode, work, fault);
+            at_every_operation(&plugins, mode, work, fault);
         }
     }
+    at_every_operation(&plugins, mode, Work::Pipeline, Fault::Killed);
 }
 
 #[test]
@@ -341,10 +367,10 @@ fn a_disk_that_is_full_at_any_operation_leaves_whole_batches() {
     alone(
         "crash::a_disk_that_is_full_at_any_operation_leaves_whole_batches",
         || {
-            let plugin = load();
+            let plugins = load();
             for mode in ["wal", "delete"] {
                 for work in [Work::Run, Work::Undo] {
-                    at_every_operation(&plugin, mode, work, Fault::Full);
+                    at_every_operation(&plugins, mode, work, Fault::Full);
                 }
             }
         },

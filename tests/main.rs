@@ -28,6 +28,7 @@ mod javascript;
 mod logs;
 mod natively;
 mod order;
+mod pipelines;
 mod pushdown;
 mod python;
 #[cfg(unix)]

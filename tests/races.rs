@@ -11,6 +11,7 @@ use host::engine::undo::{UndoReport, undo};
 use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Task};
 use host::ledger::{Counters, RunId, RunState};
 use host::plugin::{Compiler, Limits, Plugin, Secrets};
+use host::stages::Stages;
 use host::store::Store;
 use host::store::sqlite::SqliteStore;
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::common::vfs::alone;
-use crate::common::{Lab, guest};
+use crate::common::{Lab, guest, stage};
 
 mod store;
 
@@ -462,11 +463,8 @@ impl Course {
         engine::run(
             &Job {
                 store: &store,
-                plugin,
+                stages: Stages::one(stage(plugin)),
                 task: Task::Migrate(Migrate::default()),
-                granted: ["read:facts", "write:others"]
-                    .map(|grant| grant.parse().unwrap())
-                    .into(),
                 secrets: &Secrets::default(),
                 dry_run: false,
                 wait: false,

@@ -105,7 +105,7 @@ fn what_was_changed_since_is_left_alone_and_reported() {
     lab.sql("DELETE FROM things WHERE _id = 'edit'");
     let ran = lab.host(&["undo", "1", "--store", STORE]);
     assert_snapshot!(ran, @r"
-    run 1 undone: 5 changes taken back
+    run 1 undone: 4 changes taken back
     3 changes left alone:
       things replace: it was changed since, and is left as it is (changed-since)
       things edit: it was deleted since, and stays so (changed-since)

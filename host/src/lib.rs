@@ -15,5 +15,6 @@ pub mod ledger;
 pub mod order;
 pub mod plugin;
 pub mod scaffold;
+pub mod stages;
 pub mod store;
 pub mod transfer;

@@ -12,6 +12,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
+use host::engine::Stage;
+use host::plugin::Plugin;
 use rusqlite::Connection;
 use rusqlite::types::{ToSql, Value as Sql};
 use serde_json::Value;
@@ -418,6 +420,17 @@ pub fn scripted<'a>(more: &[&'a str]) -> Vec<&'a str> {
         more,
     ]
     .concat()
+}
+
+/// A stage that lets the scripted guest do everything that it asks for.
+pub fn stage(plugin: &Plugin) -> Stage<'_> {
+    Stage {
+        plugin,
+        parameters: BTreeMap::new(),
+        granted: ["read:facts", "write:others"]
+            .map(|grant| grant.parse().unwrap())
+            .into(),
+    }
 }
 
 /// The rows of tables, by the tables' names, each row as text.

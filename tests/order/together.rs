@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use host::engine::{self, Job, Migrate, Observer, Pace, RunError, Task};
+use host::engine::{self, Job, Migrate, Observer, Pace, RunError, Stage, Task};
 use host::plugin::{Compiler, Limits, Plugin as Loaded, Secrets};
+use host::stages::Stages;
 use host::store::sqlite::SqliteStore;
 use serde_json::json;
 
@@ -130,14 +131,18 @@ fn what_another_process_has_applied_meanwhile_is_not_begun() {
         )
         .unwrap();
         let path = lab.path("migrations/first.wasm");
+        let plugin = Loaded::load(&path, &Limits::default(), &Compiler::unbounded()).unwrap();
         let job = Job {
             store: &store,
-            plugin: &Loaded::load(&path, &Limits::default(), &Compiler::unbounded()).unwrap(),
+            stages: Stages::one(Stage {
+                plugin: &plugin,
+                parameters: BTreeMap::new(),
+                granted: Default::default(),
+            }),
             task: Task::Migrate(Migrate {
                 once: true,
                 ..Migrate::default()
             }),
-            granted: Default::default(),
             secrets: &Secrets::default(),
             dry_run: false,
             wait: false,

@@ -19,7 +19,7 @@ use host::store::{
     Advice, Again, Budget, Copied, Document, Format, Mark, NewKey, Page, Place, Range, Reach,
     Reader, Result, Shelf, ShelfWriter, Store, StoreError, Table, TableSummary, WriteError, Writer,
 };
-use migration_document::{Failure, Filter};
+use migration_document::Filter;
 
 /// When a process dies, as far as the store can tell: from then on nothing of it arrives there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,7 +297,7 @@ impl Ledger for DisturbedWriter {
         fn quarantined(run: RunId, limit: usize) -> Result<Vec<DocumentFailure>>;
         fn quarantined_within(run: RunId, part: QuarantinePart, limit: usize) -> Result<Vec<(i64, DocumentFailure)>>;
         fn last_quarantined(run: RunId) -> Result<Option<(i64, u64)>>;
-        fn quarantine_again(number: i64, failure: &Failure) -> Result<()>;
+        fn quarantine_again(number: i64, failure: &DocumentFailure) -> Result<()>;
         fn leave_quarantine(number: i64) -> Result<()>;
         fn is_quarantined(run: RunId, table: &str, id: &str) -> Result<bool>;
         fn run(run: RunId) -> Result<Option<Run>>;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::cache::CacheArguments;
 use super::consent::GrantArguments;
 use super::figures;
+use super::job::{secrets_of, stages};
 use super::pace::at_least_one;
 use super::parameters::ParameterArguments;
 use super::progress::{Description, Watcher};
@@ -25,7 +26,8 @@ use crate::engine::trial::report::{Checked, Finding, Held, Property};
 use crate::engine::{Job, Migrate, Pace, Report, Sample, Task};
 use crate::ledger::RunState;
 use crate::plugin::gauge::Unit;
-use crate::plugin::{Described, LimitSettings, Secrets};
+use crate::plugin::{LimitSettings, Secrets};
+use crate::stages::Stages;
 
 /// How many codes of failures are shown.
 const SHOWN: usize = 10;
@@ -107,22 +109,19 @@ impl FromStr for Wanted {
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
-        let parameters = self.parameters.read()?;
-        let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
+        let plugins = Stages::one(self.cache.load(&self.plugin, &self.limits, file)?);
         let store = self.store.open(file, Missing::Refuse)?;
-        let granted = self.grants.granted(&Described::from(&plugin), file)?;
-        let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
+        let stages = stages(&plugins, self.parameters, &self.grants, file)?;
+        let secrets = self.secrets.read(secrets_of(&plugins), file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store: store.as_ref(),
-            plugin: &plugin,
+            stages,
             task: Task::Migrate(Migrate {
                 table: self.table,
-                parameters,
                 restart: false,
                 once: false,
             }),
-            granted,
             secrets: &secrets,
             dry_run: true,
             wait: false,

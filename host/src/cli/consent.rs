@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::str::FromStr;
 
 use super::CommandError;
 use super::logs;
 use super::screen;
 use super::show::{safe, short};
 use crate::config::{self, File, LogFormat};
-use crate::engine::grants::{self, Consent, Kept};
+use crate::engine::grants::{self, Consent, Kept, NoGrant};
 use crate::engine::{Grant, RunError};
-use crate::plugin::Described;
+use crate::plugin::{Described, check_name};
+use crate::stages::Stages;
 
 /// How much of a description is shown: what is asked must not be pushed off the screen.
 const SHOWN_CHARACTERS: usize = 400;
@@ -20,14 +22,40 @@ const SHOWN_CHARACTERS: usize = 400;
 /// What a plugin is let do.
 #[derive(Debug, clap::Args)]
 pub(super) struct GrantArguments {
-    /// Lets the plugin read another table, write one, or see a secret
+    /// Lets the plugin read another table, write one, or see a secret. Only one of several: MIGRATION:read:TABLE
     #[arg(
         long,
         value_name = "read:TABLE|write:TABLE|secret:NAME",
         env = "HOST_ALLOW",
         value_delimiter = ','
     )]
-    allow: Vec<Grant>,
+    allow: Vec<Allowed>,
+}
+
+/// What the command line lets plugins do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Allowed {
+    /// Only this migration's; None: whichever wants it.
+    migration: Option<String>,
+    grant: Grant,
+}
+
+impl FromStr for Allowed {
+    type Err = NoGrant;
+
+    fn from_str(text: &str) -> Result<Self, NoGrant> {
+        let for_all = text.parse().map(|grant| Self {
+            migration: None,
+            grant,
+        });
+        for_all.or_else(|error| match text.split_once(':') {
+            Some((migration, grant)) if check_name(migration).is_ok() => Ok(Self {
+                migration: Some(migration.into()),
+                grant: grant.parse().map_err(|_| error)?,
+            }),
+            _ => Err(error),
+        })
+    }
 }
 
 impl GrantArguments {
@@ -63,11 +91,42 @@ impl GrantArguments {
 }
 
 impl GrantArguments {
+    /// Refuses what more than one of these plugins wants, and of which nobody says which of them is let do it.
+    pub fn check_whose(&self, plugins: &Stages<Described>) -> Result<(), CommandError> {
+        for allowed in self
+            .allow
+            .iter()
+            .filter(|allowed| allowed.migration.is_none())
+        {
+            let grant = &allowed.grant;
+            let wanting = plugins.iter().map(|plugin| &plugin.manifest);
+            let wanting: Vec<_> = wanting
+                .filter(|manifest| grants::requested(manifest).contains(grant))
+                .map(|manifest| format!("--allow {}:{grant}", manifest.name))
+                .collect();
+            if wanting.len() > 1 {
+                return Err(CommandError::usage(format!(
+                    "which plugin is let do it? Several want {}",
+                    grant.in_words()
+                ))
+                .hint(format!("write {}, or all of them", wanting.join(" or "))));
+            }
+        }
+        Ok(())
+    }
+
     /// What a plugin is let do, and what it wants besides, without asking anybody.
     pub fn consent(&self, plugin: &Described, file: &File) -> Consent {
+        let its_own = |allowed: &&Allowed| {
+            let migration = allowed.migration.as_ref();
+            migration.is_none_or(|migration| *migration == plugin.manifest.name)
+        };
         let given = match self.allow.as_slice() {
             [] => file.run.allow.clone(),
-            some => some.iter().cloned().collect(),
+            some => {
+                let its_own = some.iter().filter(its_own);
+                its_own.map(|allowed| allowed.grant.clone()).collect()
+            }
         };
         Consent::of(&plugin.manifest, &plugin.sha256, &given, &file.grants)
     }
@@ -222,6 +281,32 @@ pub(super) fn by_flags(missing: &[Grant]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grant_may_be_one_migrations_own() {
+        let read = |text: &str| {
+            let allowed = text.parse::<Allowed>().map_err(|error| error.to_string())?;
+            Ok::<_, String>((allowed.migration, allowed.grant.to_string()))
+        };
+        let own = |name: &str, grant: &str| Ok((Some(name.to_owned()), grant.to_owned()));
+        assert_eq!(read("read:a:b"), Ok((None, "read:a:b".into())));
+        assert_eq!(read("split-name:read:a"), own("split-name", "read:a"));
+        assert_eq!(read("x:secret:K:1"), own("x", "secret:K:1"));
+        for text in [
+            "x:read:",
+            "x:y",
+            "X:read:a",
+            "x:y:read:a",
+            ":read:a",
+            "delete:a",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{text}` is no grant")),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn only_a_clear_yes_is_one() {

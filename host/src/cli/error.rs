@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::{ConfigError, LogFormat, SecretError};
 use crate::engine::RunError;
+use crate::engine::pipeline::PipelineError;
 use crate::plugin::{CallError, PluginError};
 use crate::store::StoreError;
 use crate::transfer::TransferError;
@@ -270,6 +271,20 @@ impl From<RunError> for CommandError {
             ),
             RunError::Contract { .. } => made,
             RunError::NotGranted { missing, .. } => made.hint(by_flags(&missing)),
+            RunError::Pipeline(error) => {
+                let made = Self::usage(&error);
+                match error {
+                    PipelineError::Twice(_) => made,
+                    PipelineError::OtherTable { .. } => made.hint(
+                        "run them one after the other, or name the table that all of them work on with --table",
+                    ),
+                    PipelineError::Order { .. } => made.hint("give them in the other order"),
+                    PipelineError::Looks { .. } => made.hint("run them one after the other"),
+                }
+            }
+            RunError::RevertOfSeveral { run, .. } => {
+                made.hint(format!("`host undo {run}` takes it back, from the undo log"))
+            }
             RunError::NoSecret { .. } => made,
             RunError::Busy { .. } => made.hint(
                 "wait for it with --wait, look at it with `host show`, or end it with `host cancel`",

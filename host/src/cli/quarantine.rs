@@ -54,9 +54,12 @@ impl Arguments {
                     "code": failed.failure.code,
                     "message": failed.failure.message,
                     "at": failed.failure.at,
-                })
-                .to_string();
-                line = safe_json(&line);
+                });
+                if let (Some(members), Some(migration)) = (line.as_object_mut(), &failed.migration)
+                {
+                    members.insert("migration".into(), json!(migration));
+                }
+                let mut line = safe_json(&line.to_string());
                 // A tree of values would not keep the document as it is spelled.
                 line.pop();
                 let body = document.as_ref().map_or("null", |body| body.get());
@@ -68,14 +71,22 @@ impl Arguments {
             }
             return Ok(Ending::Done);
         }
-        let mut rows = vec![["ID", "CODE", "AT", "MESSAGE"].map(str::to_owned).to_vec()];
+        let several = run.stages.are_several();
+        let titles = ["ID", "MIGRATION", "CODE", "AT", "MESSAGE"];
+        let row = |cells: [String; 5]| {
+            let cells = cells.into_iter().enumerate();
+            let shown = cells.filter(|(column, _)| several || *column != 1);
+            shown.map(|(_, cell)| cell).collect()
+        };
+        let mut rows: Vec<Vec<_>> = vec![row(titles.map(str::to_owned))];
         for failed in failures {
-            rows.push(vec![
+            rows.push(row([
                 safe(&failed.id).into_owned(),
+                safe(failed.migration.as_deref().unwrap_or("-")).into_owned(),
                 safe(&failed.failure.code).into_owned(),
                 safe(failed.failure.at.as_deref().unwrap_or("-")).into_owned(),
                 safe(&short(&failed.failure.message, 400)).into_owned(),
-            ]);
+            ]));
         }
         stdout.write_all(columns(&rows, &[]).as_bytes())?;
         Ok(Ending::Done)

@@ -1,11 +1,11 @@
-//! `host run`: a migration over a table.
+//! `host run`: a migration over a table, or several in one go.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cache::CacheArguments;
 use super::consent::GrantArguments;
-use super::job::carry_out;
+use super::job::{carry_out, secrets_of, stages};
 use super::order::require::RequireArguments;
 use super::pace::{PaceArguments, PartArguments};
 use super::parameters::ParameterArguments;
@@ -14,10 +14,12 @@ use super::tables::Format;
 use super::undo::free_old;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments, stop_on_signals};
 use crate::config::File;
-use crate::engine::{Job, Migrate, Pace, Task};
-use crate::plugin::{Described, LimitSettings};
+use crate::engine::pipeline::check_manifests;
+use crate::engine::{Job, Migrate, Pace, RunError, Task};
+use crate::plugin::LimitSettings;
+use crate::stages::Stages;
 
-/// Runs a migration over its table.
+/// Runs a migration over its table, or several as a pipeline.
 ///
 /// A run that was ended, or whose process died, goes on where it was. Documents that failed stay as they
 /// are, and the next run tries them again.
@@ -28,12 +30,15 @@ use crate::plugin::{Described, LimitSettings};
   host run plugin.wasm --store sqlite:app.db
   host run plugin.wasm --store sqlite:app.db --limit 10   only the first ten
   host run plugin.wasm --store sqlite:app.db --param phase=remove --allow read:sites
+  host run a.wasm b.wasm --store sqlite:app.db            each document through both, in one go
+  host run a.wasm b.wasm --store sqlite:app.db --param a:phase=copy --allow b:read:sites
   host run plugin.wasm --store sqlite:app.db --format json | jq .failed",
     help_template = HELP
 )]
 pub(super) struct Arguments {
-    /// The plugin, a WebAssembly component
-    plugin: PathBuf,
+    /// The plugin, a WebAssembly component; several are a pipeline, which each document goes through in this order
+    #[arg(required = true, value_name = "PLUGIN")]
+    plugins: Vec<PathBuf>,
 
     #[command(flatten)]
     store: StoreArguments,
@@ -89,26 +94,29 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
-        let parameters = self.parameters.read()?;
-        let plugin = self.cache.load(&self.plugin, &self.limits, file)?;
+        let paths =
+            Stages::new(self.plugins).ok_or_else(|| CommandError::usage("no plugin was named"))?;
+        let plugins = paths.try_map(|path| self.cache.load(&path, &self.limits, file))?;
+        let manifests = plugins.each().map(|plugin| &plugin.manifest);
+        check_manifests(&manifests, self.table.is_none()).map_err(RunError::from)?;
         if !self.dry_run {
-            let bytes = [(plugin.manifest.name.as_str(), plugin.sha256.as_str())];
+            let bytes = plugins
+                .iter()
+                .map(|plugin| (plugin.manifest.name.as_str(), plugin.sha256.as_str()));
             self.require.check(file, &self.store, bytes)?;
         }
         let store = self.store.open(file, Missing::Refuse)?;
-        let granted = self.grants.granted(&Described::from(&plugin), file)?;
-        let secrets = self.secrets.read(&plugin.manifest.secrets, file)?;
+        let stages = stages(&plugins, self.parameters, &self.grants, file)?;
+        let secrets = self.secrets.read(secrets_of(&plugins), file)?;
         let stop = stop_on_signals()?;
         let job = Job {
             store: store.as_ref(),
-            plugin: &plugin,
+            stages,
             task: Task::Migrate(Migrate {
                 table: self.table,
-                parameters,
                 restart: self.restart,
                 once: false,
             }),
-            granted,
             secrets: &secrets,
             dry_run: self.dry_run,
             wait: self.wait,

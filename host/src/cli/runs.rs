@@ -49,7 +49,7 @@ impl Arguments {
         for run in &runs {
             rows.push(vec![
                 run.id.map_or("-".into(), |id| id.to_string()),
-                safe(&run.migration).into_owned(),
+                safe(&run.name()).into_owned(),
                 safe(&run.table).into_owned(),
                 state(run).to_owned(),
                 super::show::time(run.now),

@@ -10,7 +10,7 @@ use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
 use crate::engine::{RunError, now};
-use crate::ledger::{Run, RunId, RunState};
+use crate::ledger::{Run, RunId, RunState, Stage};
 
 /// How often a watched run is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -115,13 +115,14 @@ fn pace(run: &Run) -> (Option<f64>, Option<f64>, Option<f64>) {
 pub(super) fn as_json(run: &Run) -> Value {
     let (part, rate, left) = pace(run);
     let counters = &run.counters;
-    json!({
+    let only = run.stages.only();
+    let mut shown = json!({
         "run": run.id,
-        "migration": run.migration,
+        "migration": run.name(),
         "table": run.table,
         "state": state(run),
-        "plugin": run.plugin.sha256,
-        "earlier_plugins": run.earlier_plugins,
+        "plugin": only.map(|stage| &stage.plugin.sha256),
+        "earlier_plugins": only.map(|stage| &stage.earlier_plugins),
         "reverts": run.reverts,
         "by": run.by,
         "began": time(run.now),
@@ -141,7 +142,45 @@ pub(super) fn as_json(run: &Run) -> Value {
         "per_second": rate,
         "seconds_left": left,
         "longest_lock_ms": run.pace.longest_lock,
+    });
+    if let (Some(members), true) = (shown.as_object_mut(), run.stages.are_several()) {
+        let stages = run.stages.iter().map(stage_as_json).collect();
+        members.insert("stages".into(), stages);
+    }
+    shown
+}
+
+/// A stage of several.
+fn stage_as_json(stage: &Stage) -> Value {
+    let counters = &stage.counters;
+    json!({
+        "migration": stage.migration,
+        "version": stage.version,
+        "plugin": stage.plugin.sha256,
+        "path": stage.plugin.path,
+        "earlier_plugins": stage.earlier_plugins,
+        "parameters": parameters(stage),
+        "total": counters.total,
+        "updated": counters.updated,
+        "skipped": counters.skipped,
+        "failed": counters.failed,
+        "inserted": counters.inserted,
+        "deleted": counters.deleted,
+        "skip_reasons": counters.skip_reasons,
+        "warnings": counters.warnings,
     })
+}
+
+/// What a migration was given, as JSON: the ledger keeps texts.
+pub(super) fn parameters(stage: &Stage) -> Value {
+    stage
+        .parameters
+        .iter()
+        .map(|(name, text)| {
+            let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            (name.clone(), value)
+        })
+        .collect()
 }
 
 fn as_text(run: &Run) -> String {
@@ -166,15 +205,16 @@ fn as_text(run: &Run) -> String {
         (
             "migration",
             match run.reverts {
-                None => format!("{} over `{}`", run.migration, run.table),
+                None => format!("{} over `{}`", run.name(), run.table),
                 Some(other) => format!(
                     "{} over `{}`, taking run {other} back",
-                    run.migration, run.table
+                    run.name(),
+                    run.table
                 ),
             },
         ),
         ("state", state(run).into()),
-        ("plugin", plugins(run)),
+        ("plugin", run.stages.only().map_or("-".into(), plugins)),
         ("began", format!("{} by {}", time(run.now), run.by)),
         ("ended", run.ended.map_or("-".into(), time)),
         ("looked at", looked_at),
@@ -192,16 +232,31 @@ fn as_text(run: &Run) -> String {
             format!("{} ms", count(run.pace.longest_lock)),
         ),
     ];
+    let several = run.stages.iter().filter(|_| run.stages.are_several());
+    let stages = several.map(|stage| {
+        let counters = &stage.counters;
+        let counted = format!(
+            "{}: {} updated, {} deleted, {} skipped, {} failed; plugin {}",
+            stage.migration,
+            count(counters.updated),
+            count(counters.deleted),
+            count(counters.skipped),
+            count(counters.failed),
+            plugins(stage)
+        );
+        ("stage", counted)
+    });
     lines
         .into_iter()
+        .chain(stages)
         .map(|(name, value)| format!("{name:<13} {}\n", safe(&value)))
         .collect()
 }
 
-/// The plugin that worked on a run last, and those before it.
-fn plugins(run: &Run) -> String {
-    let mut text = run.plugin.sha256.clone();
-    for earlier in run.earlier_plugins.iter().rev() {
+/// The plugin that worked on a stage last, and those before it.
+fn plugins(stage: &Stage) -> String {
+    let mut text = stage.plugin.sha256.clone();
+    for earlier in stage.earlier_plugins.iter().rev() {
         text.push_str(&format!(" after {earlier}"));
     }
     text

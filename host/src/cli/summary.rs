@@ -2,7 +2,7 @@
 
 use super::show::{count, safe, short};
 use crate::engine::{Report, Task};
-use crate::ledger::RunState;
+use crate::ledger::{Counters, RunState};
 
 /// How many failures and reasons are shown.
 const SHOWN: usize = 10;
@@ -39,6 +39,11 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
         report.seconds
     ));
     counts(report, counted, &mut line);
+    for stage in &report.stages {
+        line(format!("At {}:", safe(&stage.migration)));
+        what_became(&stage.counters, "handled", report.dry_run, &mut line);
+        warnings(&stage.counters, &mut line);
+    }
     for words in next(report) {
         line(words);
     }
@@ -47,13 +52,28 @@ pub(super) fn summary(report: &Report, task: &Task) -> String {
 
 /// What became of the documents, which are counted under this name.
 pub(super) fn counts(report: &Report, counted: &str, line: &mut impl FnMut(String)) {
-    line(format!("{:>12} {counted}", count(report.counters.total)));
-    let would = if report.dry_run { "would be " } else { "" };
+    what_became(&report.counters, counted, report.dry_run, line);
+    if report.counters.conflicts > 0 {
+        line(format!(
+            "{:>12} changed meanwhile by others, and tried again",
+            count(report.counters.conflicts)
+        ));
+    }
+    // Of several stages each tells its own.
+    if report.stages.is_empty() {
+        warnings(&report.counters, line);
+    }
+    failures(report, line);
+}
+
+fn what_became(counters: &Counters, counted: &str, dry_run: bool, line: &mut impl FnMut(String)) {
+    line(format!("{:>12} {counted}", count(counters.total)));
+    let would = if dry_run { "would be " } else { "" };
     for (number, name) in [
-        (report.counters.updated, "updated"),
-        (report.counters.deleted, "deleted"),
-        (report.counters.skipped, "skipped"),
-        (report.counters.failed, "failed"),
+        (counters.updated, "updated"),
+        (counters.deleted, "deleted"),
+        (counters.skipped, "skipped"),
+        (counters.failed, "failed"),
     ] {
         if number > 0 || matches!(name, "updated" | "failed") {
             let would = if matches!(name, "updated" | "deleted") {
@@ -64,22 +84,16 @@ pub(super) fn counts(report: &Report, counted: &str, line: &mut impl FnMut(Strin
             line(format!("{:>12} {would}{name}", count(number)));
         }
         if name == "skipped" {
-            reasons(report, line);
+            reasons(counters, line);
         }
     }
-    if report.counters.inserted > 0 {
-        line(format!(
-            "{:>12} {would}inserted",
-            count(report.counters.inserted)
-        ));
+    if counters.inserted > 0 {
+        line(format!("{:>12} {would}inserted", count(counters.inserted)));
     }
-    if report.counters.conflicts > 0 {
-        line(format!(
-            "{:>12} changed meanwhile by others, and tried again",
-            count(report.counters.conflicts)
-        ));
-    }
-    for (warning, number) in report.counters.warnings.iter().take(SHOWN) {
+}
+
+fn warnings(counters: &Counters, line: &mut impl FnMut(String)) {
+    for (warning, number) in counters.warnings.iter().take(SHOWN) {
         let times = if *number == 1 { "time" } else { "times" };
         line(format!(
             "The plugin warned {} {times}: {}",
@@ -87,11 +101,10 @@ pub(super) fn counts(report: &Report, counted: &str, line: &mut impl FnMut(Strin
             safe(&short(warning, 400))
         ));
     }
-    failures(report, line);
 }
 
-fn reasons(report: &Report, line: &mut impl FnMut(String)) {
-    let mut reasons: Vec<_> = report.counters.skip_reasons.iter().collect();
+fn reasons(counters: &Counters, line: &mut impl FnMut(String)) {
+    let mut reasons: Vec<_> = counters.skip_reasons.iter().collect();
     reasons.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
     for (reason, number) in reasons.iter().take(SHOWN) {
         line(format!(
@@ -115,8 +128,11 @@ fn failures(report: &Report, line: &mut impl FnMut(String)) {
             .at
             .as_ref()
             .map_or(String::new(), |at| format!(" at {}", safe(at)));
+        let by = error.migration.as_ref().map_or(String::new(), |migration| {
+            format!(", by {}", safe(migration))
+        });
         line(format!(
-            "  {} {}: {} ({}{at})",
+            "  {} {}: {} ({}{at}{by})",
             safe(&error.table),
             safe(&error.id),
             safe(&short(&error.message, 400)),

@@ -63,7 +63,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub fn run(self, file: &File) -> Result<Ending, CommandError> {
-        if !self.revert && (self.job.plugin.is_some() || self.job.dry_run || self.job.wait) {
+        if !self.revert && (!self.job.plugin.is_empty() || self.job.dry_run || self.job.wait) {
             return Err(CommandError::usage(
                 "--plugin, --dry-run and --wait go with --revert: the undo log needs no plugin",
             ));

@@ -4,25 +4,33 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use migration_document::{Change, Failure, Filter, Reference, id};
+use migration_document::{Change, Failure, Filter, Insertion, Reference, id};
 
-use super::intent::{EditWork, Intent, Update, meets};
+use super::course::{Leg, Step};
+use super::intent::{Action, EditWork, Intent, Part, Update, edited, replaced};
 use super::sink::Sink;
 use crate::plugin::Limits;
+use crate::stages::Stages;
 use crate::store::{Document, StoreError, Table, WriteError};
 
 /// The reason that is counted where an outcome changes nothing.
 pub const UNCHANGED: &str = "unchanged";
 
-/// What a run may write, and for which migration.
+/// What a run is about.
 pub(super) struct Scope {
-    pub migration: String,
     /// The run's own table.
     pub table: Arc<Table>,
+    /// Which documents the run is for: those that any of its stages is for.
+    pub filter: Filter,
+    /// What its stages may write.
+    pub rights: Stages<Rights>,
+}
+
+/// What a stage may write, and for which migration.
+pub(super) struct Rights {
+    pub migration: String,
     /// The tables that may be written, by the names that the plugin uses.
     pub writable: BTreeMap<String, Arc<Table>>,
-    /// Which documents the run is for.
-    pub filter: Filter,
     /// What the plugin may use.
     pub limits: Limits,
 }
@@ -45,6 +53,8 @@ pub(super) struct Effect {
     pub changes_own: bool,
     /// The document was changed, or changed others, and meets the filter still.
     pub stays: bool,
+    /// What it did at each stage; nothing where there is only one.
+    pub parts: Vec<Part>,
 }
 
 impl Effect {
@@ -54,6 +64,7 @@ impl Effect {
             inserted: 0,
             changes_own: false,
             stays: false,
+            parts: Vec::new(),
         }
     }
 
@@ -73,36 +84,61 @@ pub(super) fn carry_out(
     document: &Document,
     intent: Intent,
 ) -> Result<Effect, StoreError> {
-    let several = match &intent {
-        Intent::Skip(_) | Intent::Fail(_) | Intent::Update { .. } | Intent::Delete => false,
-        Intent::Changes(changes) => changes.len() > 1,
-    };
+    let Intent { action, mut parts } = intent;
+    // Where the store refuses it, the last stage that has changed something is the one that may be to blame.
+    let mut stage = parts.iter().rposition(Part::is_change);
     let table = &scope.table;
-    let done = match intent {
-        Intent::Skip(reason) => return Ok(Effect::of(Verdict::Skipped(reason))),
-        Intent::Fail(failure) => return Ok(Effect::failed(failure)),
-        Intent::Update { update, stays } => {
-            sink.together(several)?;
+    let done = match action {
+        Action::Skip(reason) => {
+            return Ok(Effect {
+                parts,
+                ..Effect::of(Verdict::Skipped(reason))
+            });
+        }
+        Action::Fail(failure) => {
+            return Ok(Effect {
+                parts,
+                ..Effect::failed(failure)
+            });
+        }
+        Action::Update { update, stays } => {
+            sink.together(false)?;
             sink.update(table, document, update).map(|()| Effect {
                 stays,
                 ..Effect::of(Verdict::Updated)
             })
         }
-        Intent::Delete => {
-            sink.together(several)?;
+        Action::Delete => {
+            sink.together(false)?;
             sink.delete(table, document)
                 .map(|()| Effect::of(Verdict::Deleted))
         }
-        Intent::Changes(changes) => {
-            sink.together(several)?;
-            Work::new(scope, sink, document).changes(changes)
+        Action::Changes { legs, stays } => {
+            sink.together(legs.iter().map(|leg| leg.steps.len()).sum::<usize>() > 1)?;
+            let mut work = Work::new(scope, sink, document, &mut parts);
+            let walked = work.walk(legs);
+            let (effect, at) = (work.effect, work.stage);
+            if walked.is_err() {
+                stage = Some(at);
+            }
+            walked.map(|()| Effect {
+                stays: stays && effect.verdict == Verdict::Updated,
+                ..effect
+            })
         }
     };
     match done.and_then(|effect| sink.keep().map(|()| effect)) {
-        Ok(effect) => Ok(effect),
+        Ok(effect) => Ok(Effect { parts, ..effect }),
         Err(WriteError::Refused(failure)) => {
             sink.forget()?;
-            Ok(Effect::failed(failure))
+            parts.fill(Part::Passed);
+            if let Some(part) = stage.and_then(|stage| parts.get_mut(stage)) {
+                *part = Part::Failed;
+            }
+            Ok(Effect {
+                parts,
+                ..Effect::failed(failure)
+            })
         }
         Err(WriteError::Store(error)) => Err(error),
     }
@@ -112,99 +148,100 @@ pub(super) fn carry_out(
 struct Work<'a> {
     scope: &'a Scope,
     sink: &'a mut dyn Sink,
+    /// As it was read.
     document: &'a Document,
+    /// As the store has it by now.
+    now: Cow<'a, Document>,
+    parts: &'a mut [Part],
+    /// The stage at hand.
+    stage: usize,
     effect: Effect,
-    insertions: usize,
-    edit_work: EditWork<'a>,
-    /// The document as it is by now; None once it is deleted.
-    now: Option<Cow<'a, Document>>,
 }
 
 impl<'a> Work<'a> {
-    fn new(scope: &'a Scope, sink: &'a mut dyn Sink, document: &'a Document) -> Self {
+    fn new(
+        scope: &'a Scope,
+        sink: &'a mut dyn Sink,
+        document: &'a Document,
+        parts: &'a mut [Part],
+    ) -> Self {
         Self {
             scope,
             sink,
             document,
+            now: Cow::Borrowed(document),
+            parts,
+            stage: 0,
             effect: Effect::of(Verdict::Skipped(UNCHANGED.into())),
-            insertions: 0,
-            edit_work: EditWork::new(&scope.limits),
-            now: Some(Cow::Borrowed(document)),
         }
     }
 
-    fn changes(mut self, changes: Vec<Change>) -> Result<Effect, WriteError> {
-        for change in changes {
-            self.change(change)?;
+    /// Takes the steps of each stage.
+    fn walk(&mut self, legs: Vec<Leg>) -> Result<(), WriteError> {
+        let rights = self.scope.rights.iter();
+        for (stage, (leg, rights)) in legs.into_iter().zip(rights).enumerate() {
+            self.stage = stage;
+            let before = self.effect.inserted;
+            let touched = self.take(rights, leg)?;
+            let added = self.effect.inserted - before;
+            match self.parts.get_mut(stage) {
+                Some(Part::Updated { inserted } | Part::Deleted { inserted }) => *inserted = added,
+                Some(part) if touched => *part = Part::Updated { inserted: added },
+                _ => {}
+            }
         }
-        let untouched = matches!(self.now, Some(Cow::Borrowed(_)));
+        let untouched = matches!(self.now, Cow::Borrowed(_));
         if untouched && self.effect.verdict == Verdict::Updated {
             self.sink.changed_others(&self.scope.table, self.document);
         }
-        self.effect.stays = self.effect.verdict == Verdict::Updated
-            && self
-                .now
-                .is_some_and(|now| meets(&self.scope.filter, &now.body));
-        Ok(self.effect)
-    }
-
-    fn change(&mut self, change: Change) -> Result<(), WriteError> {
-        match change {
-            Change::Insert(insertion) => {
-                self.insert(&insertion.table, insertion.id, &insertion.body)
-            }
-            Change::Edit(at, edits) if self.is_own(&at)? => {
-                let now = own(&self.now)?;
-                let update = Update::edited(&self.scope.table, now, &edits, &mut self.edit_work)?;
-                self.update_own(update)
-            }
-            Change::Replace(at, body) if self.is_own(&at)? => {
-                let now = own(&self.now)?;
-                let update = Update::replaced(&self.scope.table, now, &body, &mut self.edit_work)?;
-                self.update_own(update)
-            }
-            Change::Delete(at) if self.is_own(&at)? => self.delete_own(),
-            Change::Edit(at, edits) => {
-                let (table, other) = self.other(&at)?;
-                let update = Update::edited(&table, &other, &edits, &mut self.edit_work)?;
-                self.update_other(&table, &other, update)
-            }
-            Change::Replace(at, body) => {
-                let (table, other) = self.other(&at)?;
-                let update = Update::replaced(&table, &other, &body, &mut self.edit_work)?;
-                self.update_other(&table, &other, update)
-            }
-            Change::Delete(at) => {
-                let (table, other) = self.other(&at)?;
-                self.sink.delete(&table, &other)?;
-                self.touched(&table);
-                Ok(())
-            }
-        }
-    }
-
-    fn update_own(&mut self, update: Option<Update>) -> Result<(), WriteError> {
-        let Some(update) = update else {
-            return Ok(());
-        };
-        let now = own(&self.now)?;
-        let after = Document {
-            id: now.id.clone(),
-            body: update.body.clone(),
-            place: now.place.clone(),
-            format: now.format,
-        };
-        self.sink.update(&self.scope.table, now, update)?;
-        self.now = Some(Cow::Owned(after));
-        self.effect.verdict = Verdict::Updated;
         Ok(())
     }
 
-    fn delete_own(&mut self) -> Result<(), WriteError> {
-        let now = own(&self.now)?;
-        self.sink.delete(&self.scope.table, now)?;
-        self.now = None;
-        self.effect.verdict = Verdict::Deleted;
+    /// Takes the steps of a stage. Returns whether any other document was changed.
+    fn take(&mut self, rights: &Rights, leg: Leg) -> Result<bool, WriteError> {
+        let mut work = EditWork::rest(leg.left, &rights.limits);
+        let (mut insertions, mut touched) = (0, false);
+        for step in leg.steps {
+            match step {
+                Step::Update(update) => self.update_own(update)?,
+                Step::Delete => {
+                    self.sink.delete(&self.scope.table, &self.now)?;
+                    self.effect.verdict = Verdict::Deleted;
+                }
+                Step::Other(Change::Insert(insertion)) => {
+                    touched |= self.insert(rights, insertion, insertions)?;
+                    insertions += 1;
+                }
+                Step::Other(Change::Edit(at, edits)) => {
+                    let (table, other) = self.other(rights, &at)?;
+                    let body = edited(&table, &other, &edits, &mut work)?;
+                    touched |= self.update_other(&table, &other, body)?;
+                }
+                Step::Other(Change::Replace(at, body)) => {
+                    let (table, other) = self.other(rights, &at)?;
+                    let body = replaced(&table, &other, &body, &mut work)?;
+                    touched |= self.update_other(&table, &other, body)?;
+                }
+                Step::Other(Change::Delete(at)) => {
+                    let (table, other) = self.other(rights, &at)?;
+                    self.sink.delete(&table, &other)?;
+                    touched = self.touched(&table);
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    fn update_own(&mut self, update: Update) -> Result<(), WriteError> {
+        let after = Document {
+            id: self.now.id.clone(),
+            body: update.body.clone(),
+            place: self.now.place.clone(),
+            format: self.now.format,
+        };
+        self.sink.update(&self.scope.table, &self.now, update)?;
+        self.now = Cow::Owned(after);
+        self.effect.verdict = Verdict::Updated;
         Ok(())
     }
 
@@ -212,24 +249,29 @@ impl<'a> Work<'a> {
         &mut self,
         table: &Arc<Table>,
         other: &Document,
-        update: Option<Update>,
-    ) -> Result<(), WriteError> {
-        if let Some(update) = update {
-            self.sink.update(table, other, update)?;
-            self.touched(table);
-        }
-        Ok(())
+        body: Option<String>,
+    ) -> Result<bool, WriteError> {
+        let Some(body) = body else {
+            return Ok(false);
+        };
+        self.sink
+            .update(table, other, Update::new(&other.body, body))?;
+        Ok(self.touched(table))
     }
 
-    fn insert(&mut self, name: &str, id: Option<String>, body: &str) -> Result<(), WriteError> {
-        let table = self.writable(name)?;
-        let ordinal = self.insertions;
-        self.insertions += 1;
-        let id = match id {
+    /// Inserts a document. Returns whether it was not there yet.
+    fn insert(
+        &mut self,
+        rights: &Rights,
+        insertion: Insertion,
+        ordinal: usize,
+    ) -> Result<bool, WriteError> {
+        let table = writable(rights, &insertion.table)?;
+        let id = match insertion.id {
             Some(id) => id,
             None => {
                 let from = (self.scope.table.name.as_str(), self.document.id.as_str());
-                let made = id::derived_id(&self.scope.migration, &table.name, from, ordinal);
+                let made = id::derived_id(&rights.migration, &table.name, from, ordinal);
                 if table.key.len() > 1 {
                     return Err(WriteError::refused(
                         "no-id",
@@ -243,44 +285,33 @@ impl<'a> Work<'a> {
                 let id = table.key_for(made);
                 // An earlier run of the migration inserted it.
                 if self.sink.current(&table, &id)?.is_some() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 id
             }
         };
-        self.sink.insert(&table, &id, body)?;
+        self.sink.insert(&table, &id, &insertion.body)?;
         self.effect.inserted += 1;
-        self.touched(&table);
-        Ok(())
+        Ok(self.touched(&table))
     }
 
     /// A change of another document makes an update of the one at hand, too.
-    fn touched(&mut self, table: &Arc<Table>) {
+    fn touched(&mut self, table: &Arc<Table>) -> bool {
         if self.effect.verdict != Verdict::Deleted {
             self.effect.verdict = Verdict::Updated;
         }
         if table.name == self.scope.table.name {
             self.effect.changes_own = true;
         }
+        true
     }
 
-    fn writable(&self, name: &str) -> Result<Arc<Table>, WriteError> {
-        self.scope.writable.get(name).cloned().ok_or_else(|| {
-            WriteError::refused(
-                "not-granted",
-                format!("the migration does not declare that it writes table `{name}`"),
-                None,
-            )
-        })
-    }
-
-    fn is_own(&self, at: &Reference) -> Result<bool, WriteError> {
-        let table = self.writable(&at.table)?;
-        Ok(table.name == self.scope.table.name && at.id == self.document.id)
-    }
-
-    fn other(&mut self, at: &Reference) -> Result<(Arc<Table>, Document), WriteError> {
-        let table = self.writable(&at.table)?;
+    fn other(
+        &mut self,
+        rights: &Rights,
+        at: &Reference,
+    ) -> Result<(Arc<Table>, Document), WriteError> {
+        let table = writable(rights, &at.table)?;
         let found = self.sink.current(&table, &at.id)?;
         let Some(found) = found else {
             return Err(WriteError::refused(
@@ -293,12 +324,11 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The document at hand, unless it is deleted.
-fn own<'d>(now: &'d Option<Cow<'_, Document>>) -> Result<&'d Document, WriteError> {
-    now.as_deref().ok_or_else(|| {
+fn writable(rights: &Rights, name: &str) -> Result<Arc<Table>, WriteError> {
+    rights.writable.get(name).cloned().ok_or_else(|| {
         WriteError::refused(
-            "deleted-document",
-            "an earlier change of the same outcome deleted the document",
+            "not-granted",
+            format!("the migration does not declare that it writes table `{name}`"),
             None,
         )
     })

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::grants::{Grant, in_words};
+use super::pipeline::PipelineError;
 use crate::ledger::RunId;
 use crate::ledger::undo::BadLog;
 use crate::plugin::CallError;
@@ -16,9 +17,11 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// The plugin broke its contract: no document is to blame.
     #[error(
-        "the plugin broke the interface's contract at a batch of {documents} documents that begins with `{first}`: {error}"
+        "{plugin} broke the interface's contract at a batch of {documents} documents that begins with `{first}`: {error}"
     )]
     Contract {
+        /// Which plugin, in words.
+        plugin: String,
         /// How many documents it was given.
         documents: usize,
         /// The first one's id.
@@ -36,6 +39,17 @@ pub enum RunError {
         migration: String,
         /// What it wants.
         missing: Vec<Grant>,
+    },
+    /// The plugins cannot be stages of one pipeline.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Several plugins have no way back together.
+    #[error("run {run} is of several plugins, `{migration}`, and these have no `revert` together")]
+    RevertOfSeveral {
+        /// The run.
+        run: RunId,
+        /// Their migrations.
+        migration: String,
     },
     /// A granted secret has no value.
     #[error("the secret `{name}` was granted, and has no value")]
@@ -104,7 +118,7 @@ pub enum RunError {
         /// Its state.
         state: &'static str,
     },
-    /// The plugin is another migration than the run's.
+    /// The plugins are other migrations than the run's.
     #[error("run {run} is of the migration `{migration}`, and the plugin is `{plugin}`")]
     OtherMigration {
         /// The run.

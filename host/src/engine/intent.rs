@@ -5,17 +5,27 @@
 
 use migration_document::filter::Scalar;
 use migration_document::{
-    Allowance, Change, Edit, EditError, Failure, Filter, Outcome, apply_within, diff, json,
+    Allowance, Edit, EditError, Failure, Filter, Outcome, apply_within, diff, json,
 };
 
-use super::apply::UNCHANGED;
+use super::apply::{Scope, UNCHANGED};
+use super::course::{Course, Leg};
 use crate::ledger::undo::Taken;
 use crate::plugin::limits::{Limits, limit};
 use crate::store::{Document, Kind, Table};
 
 /// What is to be done about a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Intent {
+pub(super) struct Intent {
+    /// What the stages come to together.
+    pub action: Action,
+    /// What became of it at each stage. Nothing where there is only one: its action tells it.
+    pub parts: Vec<Part>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
     /// Nothing, and why.
     Skip(String),
     /// It failed.
@@ -28,8 +38,35 @@ pub(super) enum Intent {
     },
     /// It is taken away.
     Delete,
-    /// Several documents are changed. What that means depends on what they are when their turn comes.
-    Changes(Vec<Change>),
+    /// Several documents are changed.
+    Changes {
+        /// The steps of each stage.
+        legs: Vec<Leg>,
+        /// It meets the filter still, if anything is changed.
+        stays: bool,
+    },
+}
+
+/// What became of a document at a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Nothing that counts: the stage's filter passed over it, or it failed at another stage.
+    Passed,
+    /// It was left as it was, for this reason.
+    Skipped(String),
+    /// It was changed, or changed others, and so many documents were added.
+    Updated { inserted: u64 },
+    /// It was taken away, and so many documents were added.
+    Deleted { inserted: u64 },
+    /// It failed here.
+    Failed,
+}
+
+impl Part {
+    /// Whether the stage has changed something.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Updated { .. } | Self::Deleted { .. })
+    }
 }
 
 /// A new body, and the way back.
@@ -53,13 +90,16 @@ impl<'l> EditWork<'l> {
             limits,
         }
     }
-}
 
-/// Which documents a migration is for.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub table: &'a Table,
-    pub filter: &'a Filter,
+    /// What is left of one, for the rest of its outcome.
+    pub fn rest(left: Allowance, limits: &'l Limits) -> Self {
+        Self { left, limits }
+    }
+
+    /// What is left.
+    pub fn into_rest(self) -> Allowance {
+        self.left
+    }
 }
 
 /// Whether a body meets a filter; one of which that cannot be told is not passed over.
@@ -68,26 +108,49 @@ pub(super) fn meets(filter: &Filter, body: &str) -> bool {
 }
 
 impl Intent {
-    /// What an outcome means for a document.
-    pub fn of(wanted: Wanted<'_>, limits: &Limits, document: &Document, outcome: Outcome) -> Self {
-        let table = wanted.table;
-        let mut work = EditWork::new(limits);
+    /// What an outcome of the only stage means for a document.
+    pub fn of(scope: &Scope, document: &Document, outcome: Outcome) -> Self {
+        Self {
+            action: Action::of(scope, document, outcome),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Of a document that is to be transformed again. Nobody looks at it: it is replaced before it is carried out.
+    pub fn none_yet() -> Self {
+        Self {
+            action: Action::Skip(String::new()),
+            parts: Vec::new(),
+        }
+    }
+}
+
+impl Action {
+    fn of(scope: &Scope, document: &Document, outcome: Outcome) -> Self {
+        let rights = scope.rights.first();
+        let mut work = EditWork::new(&rights.limits);
         let mut leaves = false;
-        let update = match outcome {
+        let body = match outcome {
             Outcome::Skip(reason) => return Self::Skip(reason),
             Outcome::Fail(failure) => return Self::Fail(failure),
             Outcome::Delete => return Self::Delete,
-            Outcome::Changes(changes) => return Self::Changes(changes),
-            Outcome::Edit(edits) => {
-                leaves = leave(wanted.filter, &edits);
-                Update::edited(table, document, &edits, &mut work)
+            Outcome::Changes(changes) => {
+                let mut course = Course::new(scope, document);
+                return match course.changes(rights, changes) {
+                    Ok(_) => course.finish(),
+                    Err(failure) => Self::Fail(failure),
+                };
             }
-            Outcome::Replace(body) => Update::replaced(table, document, &body, &mut work),
+            Outcome::Edit(edits) => {
+                leaves = leave(&scope.filter, &edits);
+                edited(&scope.table, document, &edits, &mut work)
+            }
+            Outcome::Replace(body) => replaced(&scope.table, document, &body, &mut work),
         };
-        match update {
-            Ok(Some(update)) => Self::Update {
-                stays: !leaves && meets(wanted.filter, &update.body),
-                update,
+        match body {
+            Ok(Some(body)) => Self::Update {
+                stays: !leaves && meets(&scope.filter, &body),
+                update: Update::new(&document.body, body),
             },
             Ok(None) => Self::Skip(UNCHANGED.into()),
             Err(failure) => Self::Fail(failure),
@@ -113,43 +176,48 @@ fn leave(filter: &Filter, edits: &[Edit]) -> bool {
 }
 
 impl Update {
-    /// What edits make of a document; None if they change nothing.
-    ///
-    /// # Errors
-    /// The document's failure, if an edit does not apply or changes its key.
-    pub fn edited(
-        table: &Table,
-        document: &Document,
-        edits: &[Edit],
-        work: &mut EditWork<'_>,
-    ) -> Result<Option<Self>, Failure> {
-        let body = apply_within(&document.body, edits, &mut work.left)
-            .map_err(|error| edit_refused(&error, work))?;
-        if body == document.body {
-            return Ok(None);
-        }
-        // Most edits name other fields, and looking the key up twice costs as much as an edit.
-        if edits.iter().any(|edit| may_name_key(table, edit)) {
-            keeps_key(table, &document.id, &document.body, &body)?;
-        }
-        let back = Taken::updated(&document.body, &body);
-        Ok(Some(Self { body, back }))
+    /// From one body to another.
+    pub fn new(before: &str, body: String) -> Self {
+        let back = Taken::updated(before, &body);
+        Self { body, back }
     }
+}
 
-    /// What another body really changes; None if that is nothing.
-    ///
-    /// # Errors
-    /// The document's failure, if the body is no JSON or has another key.
-    pub fn replaced(
-        table: &Table,
-        document: &Document,
-        body: &str,
-        work: &mut EditWork<'_>,
-    ) -> Result<Option<Self>, Failure> {
-        let edits = diff(&document.body, body)
-            .map_err(|error| refused("invalid-value", format!("the new body is {error}"), None))?;
-        Self::edited(table, document, &edits, work)
+/// What edits make of a document's body; None if they change nothing.
+///
+/// # Errors
+/// The document's failure, if an edit does not apply or changes its key.
+pub(super) fn edited(
+    table: &Table,
+    document: &Document,
+    edits: &[Edit],
+    work: &mut EditWork<'_>,
+) -> Result<Option<String>, Failure> {
+    let body = apply_within(&document.body, edits, &mut work.left)
+        .map_err(|error| edit_refused(&error, work))?;
+    if body == document.body {
+        return Ok(None);
     }
+    // Most edits name other fields, and looking the key up twice costs as much as an edit.
+    if edits.iter().any(|edit| may_name_key(table, edit)) {
+        keeps_key(table, &document.id, &document.body, &body)?;
+    }
+    Ok(Some(body))
+}
+
+/// What another body really makes of a document's; None if it changes nothing.
+///
+/// # Errors
+/// The document's failure, if the body is no JSON or has another key.
+pub(super) fn replaced(
+    table: &Table,
+    document: &Document,
+    body: &str,
+    work: &mut EditWork<'_>,
+) -> Result<Option<String>, Failure> {
+    let edits = diff(&document.body, body)
+        .map_err(|error| refused("invalid-value", format!("the new body is {error}"), None))?;
+    edited(table, document, &edits, work)
 }
 
 fn refused(code: &str, message: impl Into<String>, at: Option<String>) -> Failure {

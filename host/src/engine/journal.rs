@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use tracing::{Level as Severity, Span, debug, enabled, event, info, info_span, warn};
 
 use super::report::Report;
-use super::{Job, RunError, Task};
+use super::{Job, RunError, Task, pipeline};
 use crate::ledger::{DocumentFailure, Run};
 use crate::plugin::limits::limit;
 use crate::plugin::{Clean, Level, Limit};
@@ -34,6 +34,8 @@ const SUMMARY: Duration = Duration::from_secs(10);
 pub(super) struct Said {
     pub level: Level,
     pub message: Clean,
+    /// The migration whose plugin wrote it, where there are several.
+    pub migration: Option<String>,
     pub document: Option<String>,
 }
 
@@ -50,7 +52,7 @@ pub(super) fn span(job: &Job<'_>) -> Span {
     let table = match &job.task {
         Task::Migrate(migrate) => {
             let table = migrate.table.as_deref();
-            Some(table.unwrap_or(&job.plugin.manifest.table))
+            Some(table.unwrap_or(&job.stages.first().plugin.manifest.table))
         }
         // The ledger knows it, and has not been asked yet.
         Task::Retry(_) | Task::Revert { .. } => None,
@@ -58,7 +60,7 @@ pub(super) fn span(job: &Job<'_>) -> Span {
     info_span!(
         target: RUN,
         "run",
-        migration = job.plugin.manifest.name,
+        migration = pipeline::name(&job.stages),
         table,
         run = Empty,
         dry_run = job.dry_run,
@@ -181,10 +183,17 @@ impl Journal {
 
     /// Documents of a batch that was written have failed.
     pub fn failed(&mut self, failures: &[DocumentFailure]) {
-        for DocumentFailure { table, id, failure } in failures {
+        for failed in failures {
+            let DocumentFailure {
+                table,
+                id,
+                migration,
+                failure,
+            } = failed;
             if enabled!(target: RUN, Severity::INFO) && self.failures.admits(Instant::now()) {
                 info!(
                     target: RUN,
+                    migration,
                     table,
                     document = id,
                     code = failure.code,
@@ -216,6 +225,7 @@ impl Journal {
                     event!(
                         target: PLUGIN,
                         $severity,
+                        migration = line.migration.as_deref(),
                         table = line.document.is_some().then_some(self.table.as_str()),
                         document = line.document.as_deref(),
                         "{}",

@@ -1,10 +1,16 @@
 //! What the host makes of an outcome, without the plugin that it came from and without a store: for those who bring
 //! outcomes of their own, as fuzzers do.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use migration_document::{Change, Failure, Filter, Outcome};
 
-use super::intent::{Intent, Wanted};
+use super::apply::{Rights, Scope};
+use super::course::Step;
+use super::intent::{Action, Intent};
 use crate::plugin::{Limits, Secrets, checked_outcome};
+use crate::stages::Stages;
 use crate::store::{Document, Table};
 
 /// What is to be done about a document.
@@ -18,7 +24,7 @@ pub enum Judged {
     Updated(String),
     /// It is taken away.
     Deleted,
-    /// Several documents are changed, if the store lets them be.
+    /// Other documents are changed, if the store lets them be.
     Changed(Vec<Change>),
 }
 
@@ -31,13 +37,29 @@ pub fn judge(
     document: &Document,
     outcome: Outcome,
 ) -> Judged {
-    let wanted = Wanted { table, filter };
+    let table = Arc::new(table.clone());
+    let scope = Scope {
+        filter: filter.clone(),
+        rights: Stages::one(Rights {
+            migration: String::new(),
+            writable: BTreeMap::from([(table.name.clone(), Arc::clone(&table))]),
+            limits: limits.clone(),
+        }),
+        table,
+    };
     let outcome = checked_outcome(outcome, limits, &Secrets::default(), None);
-    match Intent::of(wanted, limits, document, outcome) {
-        Intent::Skip(reason) => Judged::Skipped(reason),
-        Intent::Fail(failure) => Judged::Failed(failure),
-        Intent::Update { update, .. } => Judged::Updated(update.body),
-        Intent::Delete => Judged::Deleted,
-        Intent::Changes(changes) => Judged::Changed(changes),
+    match Intent::of(&scope, document, outcome).action {
+        Action::Skip(reason) => Judged::Skipped(reason),
+        Action::Fail(failure) => Judged::Failed(failure),
+        Action::Update { update, .. } => Judged::Updated(update.body),
+        Action::Delete => Judged::Deleted,
+        Action::Changes { legs, .. } => {
+            let steps = legs.into_iter().flat_map(|leg| leg.steps);
+            let others = steps.filter_map(|step| match step {
+                Step::Other(change) => Some(change),
+                Step::Update(_) | Step::Delete => None,
+            });
+            Judged::Changed(others.collect())
+        }
     }
 }

@@ -14,16 +14,20 @@
 //! The documents come from the table, or the ledger names them: failed ones that are tried again, and those of
 //! a run that its plugin takes back.
 //!
+//! Several plugins are a pipeline (`pipeline.rs`): at step 2 each is a stage that is given what the one before has made
+//! of the document (`course.rs`), and all else is as with one.
+//!
 //! Where the store allows it and the migration does not look into what it writes, later batches are read and
 //! transformed while earlier ones are written (`source.rs`). Documents that were inserted while the run
 //! went on are gone over in further laps.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod apply;
 mod between;
+mod count;
+mod course;
 mod courtesy;
 pub mod error;
 pub mod forget;
@@ -33,6 +37,7 @@ pub mod journal;
 pub mod judge;
 mod named;
 pub mod observer;
+pub mod pipeline;
 mod refind;
 pub mod report;
 mod retry;
@@ -53,12 +58,14 @@ pub use apply::UNCHANGED;
 pub use error::RunError;
 pub use grants::Grant;
 pub use observer::{Change, Nobody, Observer, Progress};
-pub use report::Report;
+pub use pipeline::Stage;
+pub use report::{Report, StageReport};
 pub use sample::Sample;
 pub(crate) use start::{by, others};
 
 use crate::ledger::RunId;
-use crate::plugin::{Plugin, Secrets};
+use crate::plugin::Secrets;
+use crate::stages::Stages;
 use crate::store::Store;
 
 /// How often a batch that lost a race is taken back and tried again before it is settled under the lock.
@@ -74,13 +81,11 @@ pub const MAX_LOCK: Duration = Duration::from_millis(50);
 pub struct Job<'a> {
     /// Where the documents are.
     pub store: &'a dyn Store,
-    /// The migration.
-    pub plugin: &'a Plugin,
-    /// What it is to do.
+    /// The plugins that each document goes through, in order.
+    pub stages: Stages<Stage<'a>>,
+    /// What they are to do.
     pub task: Task,
-    /// What the plugin is let do beyond its own table.
-    pub granted: BTreeSet<Grant>,
-    /// The secrets that there are. Only what is granted reaches the plugin.
+    /// The secrets that there are. Only what is granted reaches a plugin.
     pub secrets: &'a Secrets,
     /// Changes nothing, the ledger included, and tells what would happen.
     pub dry_run: bool,
@@ -92,10 +97,10 @@ pub struct Job<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// What a plugin is to do.
+/// What plugins are to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
-    /// Its migration: an unfinished run goes on, or a new one begins.
+    /// Their migrations: an unfinished run goes on, or a new one begins.
     Migrate(Migrate),
     /// The failed documents of this run, again: with the run's parameters, at its time, and as part of it.
     Retry(RunId),
@@ -114,8 +119,6 @@ pub enum Task {
 pub struct Migrate {
     /// The table to run over instead of the manifest's.
     pub table: Option<String>,
-    /// Parameters: names and JSON texts.
-    pub parameters: BTreeMap<String, String>,
     /// Gives an unfinished run up and begins a new one.
     pub restart: bool,
     /// Begins no new run where one has finished, in another process meanwhile for instance.

@@ -8,8 +8,8 @@ use super::intent::{Intent, meets};
 use super::settle::Lost;
 use super::source::{Batch, Lap, Read, transformed};
 use crate::ledger::DocumentFailure;
+use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
-use crate::plugin::{SharedReader, World};
 use crate::store::{Page, Reach, StoreError, Table, Writer};
 
 use migration_document::Filter;
@@ -56,13 +56,13 @@ pub(super) fn read(
             break;
         }
         taken += 1;
-        match reader.get(lap.table, std::slice::from_ref(id), Reach::ANY) {
+        match reader.get(lap.table(), std::slice::from_ref(id), Reach::ANY) {
             Ok(found) => match found.into_iter().next().flatten() {
                 None => left.push(Left {
                     id: id.clone(),
                     why: GONE,
                 }),
-                Some(found) if meets(lap.filter, &found.body) => {
+                Some(found) if meets(lap.filter(), &found.body) => {
                     bytes += found.body.len();
                     page.documents.push(found);
                 }
@@ -86,12 +86,11 @@ pub(super) fn read(
 /// how many keys that took.
 pub(super) fn batch(
     lap: &Lap<'_>,
-    world: &World,
     reader: &SharedReader,
     ids: &[String],
 ) -> Result<(Batch, usize), RunError> {
     let (read, left, taken) = read(lap, reader, ids)?;
-    let mut batch = transformed(lap, world, read)?;
+    let mut batch = transformed(lap, reader, read)?;
     lock(reader).end()?;
     batch.left = left;
     Ok((batch, taken))
@@ -110,8 +109,7 @@ pub(super) fn recheck(
             Ok(Some(found)) if meets(filter, &found.body) => {
                 lost.again.push(batch.documents.len());
                 batch.documents.push(found);
-                // Nobody looks at it: it is replaced before it is carried out.
-                batch.intents.push(Intent::Skip(String::new()));
+                batch.intents.push(Intent::none_yet());
             }
             Ok(found) => batch.left.push(Left {
                 id: left.id,

@@ -43,7 +43,7 @@ pub(super) fn refind(
         if !tells {
             return Err(RunError::Renumbered {
                 run: id,
-                migration: run.migration.clone(),
+                migration: run.name(),
                 table: run.table.clone(),
             });
         }
@@ -64,7 +64,7 @@ pub(super) fn refind(
         Step::Lost => {
             return Err(RunError::Adrift {
                 run: id,
-                migration: run.migration.clone(),
+                migration: run.name(),
                 table: run.table.clone(),
             });
         }
@@ -82,6 +82,9 @@ fn from_the_beginning(run: &mut Run) {
     run.checkpoint = None;
     // They are met once more.
     run.counters.forget_skips();
+    for stage in run.stages.iter_mut() {
+        stage.counters.forget_skips();
+    }
 }
 
 /// Where a checkpoint went.

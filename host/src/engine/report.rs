@@ -1,10 +1,11 @@
 //! What a run did, for people and for scripts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::ledger::{Counters, DocumentFailure, Run, RunId, RunState};
+use crate::ledger::{Counters, DocumentFailure, Run, RunId, RunState, Tally};
 
 /// What a run did, from its beginning: batches of earlier processes that it went on with included. Where
 /// failed documents were tried again, what became of those.
@@ -23,6 +24,9 @@ pub struct Report {
     /// What was counted.
     #[serde(flatten)]
     pub counters: Counters,
+    /// What was counted at each stage, in order; of none where there is only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
     /// The first failures, up to [`crate::ledger::SHOWN_FAILURES`].
     pub errors: Vec<ReportedFailure>,
     /// How long this process worked on it.
@@ -32,6 +36,56 @@ pub struct Report {
     pub why: Option<String>,
 }
 
+/// What was counted at a stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageReport {
+    /// The migration's name.
+    pub migration: String,
+    /// What was counted of the documents that it handled. One that failed counts only where it failed.
+    #[serde(flatten, serialize_with = "at_a_stage")]
+    pub counters: Counters,
+}
+
+/// Conflicts are no single stage's.
+fn at_a_stage<S: Serializer>(counters: &Counters, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct AtStage<'c> {
+        total: u64,
+        updated: u64,
+        skipped: u64,
+        failed: u64,
+        inserted: u64,
+        deleted: u64,
+        skip_reasons: &'c BTreeMap<String, u64>,
+        warnings: &'c BTreeMap<String, u64>,
+    }
+    AtStage {
+        total: counters.total,
+        updated: counters.updated,
+        skipped: counters.skipped,
+        failed: counters.failed,
+        inserted: counters.inserted,
+        deleted: counters.deleted,
+        skip_reasons: &counters.skip_reasons,
+        warnings: &counters.warnings,
+    }
+    .serialize(serializer)
+}
+
+impl StageReport {
+    /// What a run has counted at each of its stages; of none where it has only one.
+    #[must_use]
+    pub fn of(run: &Run, counted: Vec<Counters>) -> Vec<Self> {
+        let stages = run.stages.iter().zip(counted);
+        stages
+            .map(|(stage, counters)| Self {
+                migration: stage.migration.clone(),
+                counters,
+            })
+            .collect()
+    }
+}
+
 /// A failure in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedFailure {
@@ -39,6 +93,9 @@ pub struct ReportedFailure {
     pub table: String,
     /// Its key.
     pub id: String,
+    /// The migration at which it failed, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
     /// Stable and machine-readable.
     pub code: String,
     /// For people.
@@ -51,7 +108,7 @@ pub struct ReportedFailure {
 impl Report {
     pub(super) fn of(
         run: &Run,
-        counters: Counters,
+        counted: Tally,
         state: RunState,
         dry_run: bool,
         failures: Vec<DocumentFailure>,
@@ -60,11 +117,12 @@ impl Report {
     ) -> Self {
         Self {
             run: run.id,
-            migration: run.migration.clone(),
+            migration: run.name(),
             table: run.table.clone(),
             state,
             dry_run,
-            counters,
+            counters: counted.run,
+            stages: StageReport::of(run, counted.stages),
             errors: failures.into_iter().map(ReportedFailure::from).collect(),
             // Microseconds are more than anyone wants to read.
             why,
@@ -78,6 +136,7 @@ impl From<DocumentFailure> for ReportedFailure {
         Self {
             table: failed.table,
             id: failed.id,
+            migration: failed.migration,
             code: failed.failure.code,
             message: failed.failure.message,
             at: failed.failure.at,

@@ -10,14 +10,13 @@ use super::error::RunError;
 use super::named::{self, GONE, Named};
 use super::source::{Batch, Lap, Source};
 use crate::ledger::{DocumentFailure, QuarantinePart, RunId};
-use crate::plugin::{SharedReader, World};
+use crate::plugin::SharedReader;
 use crate::store::{StoreError, Unreadable, Writer};
 
 /// Reads a part of a run's quarantine, and has its documents transformed, when it is asked for a batch.
 pub(super) struct Quarantined<'a> {
     pub lap: &'a Lap<'a>,
-    pub world: World,
-    /// Answers the world's lookups as well.
+    /// Answers lookups as well.
     pub reader: SharedReader,
     /// Reads the quarantine.
     pub ledger: Box<dyn Writer>,
@@ -35,7 +34,7 @@ impl Source for Quarantined<'_> {
             return Ok(None);
         }
         let ids: Vec<_> = listed.iter().map(|(_, failed)| failed.id.clone()).collect();
-        let (mut batch, taken) = named::batch(self.lap, &self.world, &self.reader, &ids)?;
+        let (mut batch, taken) = named::batch(self.lap, &self.reader, &ids)?;
         listed.truncate(taken);
         if let Some((number, _)) = listed.last() {
             self.part.after = *number;
@@ -75,7 +74,7 @@ pub(super) fn settle(
 ) -> Result<(), StoreError> {
     let failures: HashMap<_, _> = failures
         .iter()
-        .map(|failed| (failed.id.as_str(), &failed.failure))
+        .map(|failed| (failed.id.as_str(), failed))
         .collect();
     for (number, failed) in listed {
         match failures.get(failed.id.as_str()) {

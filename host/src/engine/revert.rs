@@ -14,14 +14,13 @@ use super::now;
 use super::source::{Batch, Lap, Source};
 use crate::ledger::undo::{Entry, Log, Taken, decode};
 use crate::ledger::{RunId, RunState};
-use crate::plugin::{SharedReader, World};
+use crate::plugin::SharedReader;
 use crate::store::Writer;
 
 /// Reads the documents of a run from its undo log, and has them reverted, when it is asked for a batch.
 pub(super) struct Logged<'a> {
     pub lap: &'a Lap<'a>,
-    pub world: World,
-    /// Answers the world's lookups as well.
+    /// Answers lookups as well.
     pub reader: SharedReader,
     /// Reads the undo log.
     pub ledger: Box<dyn Writer>,
@@ -40,10 +39,10 @@ impl Source for Logged<'_> {
                 return Ok(None);
             };
             self.part = Some(number);
-            self.ids = documents(&decode(&log)?, &self.lap.table.name);
+            self.ids = documents(&decode(&log)?, &self.lap.table().name);
         }
         let ids = self.ids.make_contiguous();
-        let (mut batch, taken) = named::batch(self.lap, &self.world, &self.reader, ids)?;
+        let (mut batch, taken) = named::batch(self.lap, &self.reader, ids)?;
         self.ids.drain(..taken);
         if let Some(number) = self.part {
             batch.named = Named::UndoLog(number);

@@ -17,7 +17,9 @@ use super::source::{Clock, InTurn, Lap, SideBySide, Source};
 use super::start::{Started, start};
 use super::task::{Over, once};
 use super::{Job, Task, now};
-use crate::ledger::{Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES};
+use crate::ledger::{
+    Checkpoint, Counters, DocumentFailure, Lease, Run, RunState, SHOWN_FAILURES, Tally,
+};
 use crate::plugin::world::lock;
 use crate::store::{Mark, Range, StoreError, in_transaction};
 
@@ -37,7 +39,7 @@ pub(super) struct Runner<'a> {
     /// How many documents the next batch should have.
     pub(super) size: AtomicUsize,
     /// What became of documents that were tried again. They are counted in the run, too.
-    pub(super) tried: Counters,
+    pub(super) tried: Tally,
     /// The first failures.
     pub(super) failures: Vec<DocumentFailure>,
     pub(super) advised: HashSet<String>,
@@ -111,13 +113,13 @@ impl<'a> Runner<'a> {
         let failures = std::mem::take(&mut started.failures);
         let worked_before = started.run.pace.worked;
         let table = &started.scope.table.name;
-        let journal = Journal::new(table, job.plugin.limits(), Instant::now());
+        let journal = Journal::new(table, job.stages.first().plugin.limits(), Instant::now());
         Ok(Self {
             job,
             started,
             clock,
             size: AtomicUsize::new(size),
-            tried: Counters::default(),
+            tried: Tally::default(),
             failures,
             advised: HashSet::new(),
             began: Instant::now(),
@@ -145,7 +147,7 @@ impl<'a> Runner<'a> {
             Ok(state) => {
                 let report = Report::of(
                     &self.started.run,
-                    self.counters().clone(),
+                    self.counted(),
                     state,
                     self.job.dry_run,
                     self.failures,
@@ -171,8 +173,16 @@ impl<'a> Runner<'a> {
     /// What was counted of the documents that this job is about.
     pub(super) fn counters(&self) -> &Counters {
         match self.started.over {
-            Over::Quarantine { .. } => &self.tried,
+            Over::Quarantine { .. } => &self.tried.run,
             Over::Table | Over::UndoLog(_) => &self.started.run.counters,
+        }
+    }
+
+    /// The same, and what was counted at each stage.
+    fn counted(&self) -> Tally {
+        match self.started.over {
+            Over::Quarantine { .. } => self.tried.clone(),
+            Over::Table | Over::UndoLog(_) => self.started.run.tally(),
         }
     }
 
@@ -340,17 +350,15 @@ impl<'a> Runner<'a> {
         after: Option<Checkpoint>,
         observer: &mut dyn Observer,
     ) -> Result<Ended, RunError> {
-        let table = Arc::clone(&self.started.scope.table);
-        let filter = self.started.scope.filter.clone();
-        let world = self.started.world.clone();
+        let scope = Arc::clone(&self.started.scope);
+        let stages = Arc::clone(&self.started.stages);
         let reader = Arc::clone(&self.started.reader);
         let size = AtomicUsize::new(self.size.load(Ordering::Relaxed));
         let clock = std::mem::take(&mut self.clock);
         let lap = Lap {
             store: self.job.store,
-            work: self.started.work,
-            table: &table,
-            filter: &filter,
+            stages: &stages,
+            scope: &scope,
             sample: self.job.pace.sample,
             after,
             until: self.started.run.until.clone(),
@@ -368,7 +376,6 @@ impl<'a> Runner<'a> {
             Over::Quarantine { run, part, .. } => {
                 let mut source = Quarantined {
                     lap: &lap,
-                    world,
                     reader,
                     // Not the writer, which is busy with batches: and a dry run has none.
                     ledger: self.job.store.writer()?,
@@ -380,7 +387,6 @@ impl<'a> Runner<'a> {
             Over::UndoLog(run) => {
                 let mut source = Logged {
                     lap: &lap,
-                    world,
                     reader,
                     ledger: self.job.store.writer()?,
                     run,
@@ -390,18 +396,13 @@ impl<'a> Runner<'a> {
                 self.drain(&mut source, &lap, purpose, observer)
             }
             Over::Table if self.started.side_by_side && !self.changes_own && !self.rippled => {
-                std::thread::scope(|scope| {
+                std::thread::scope(|threads| {
                     let workers = self.job.pace.workers.max(1);
-                    let mut source = SideBySide::start(scope, &lap, &world, workers)?;
+                    let mut source = SideBySide::start(threads, &lap, workers)?;
                     self.drain(&mut source, &lap, purpose, observer)
                 })
             }
-            Over::Table => self.drain(
-                &mut InTurn::new(&lap, world, reader),
-                &lap,
-                purpose,
-                observer,
-            ),
+            Over::Table => self.drain(&mut InTurn::new(&lap, reader), &lap, purpose, observer),
         };
         self.size = size;
         self.clock = clock;
@@ -482,7 +483,7 @@ impl<'a> Runner<'a> {
             after: Some(&checkpoint.place),
             until: Some(&until.place),
         };
-        Ok(lock(&self.started.reader).count(lap.table, range)? == 0)
+        Ok(lock(&self.started.reader).count(lap.table(), range)? == 0)
     }
 
     pub(super) fn remember(&mut self, run: Run, failures: Vec<DocumentFailure>) {

@@ -5,7 +5,9 @@ use migration_document::Filter;
 use super::intent::{Intent, meets};
 use super::named::{GONE, Left, PASSED_OVER};
 use super::source::Batch;
-use crate::plugin::{Limits, World};
+use super::transform::Stage;
+use crate::plugin::SharedReader;
+use crate::stages::Stages;
 use crate::store::{Again, Result, Table, Writer};
 
 /// What others have changed.
@@ -49,8 +51,7 @@ pub(super) fn compare(
                 if meets(filter, &now.body) {
                     lost.again.push(batch.documents.len());
                     batch.documents.push(now);
-                    // Nobody looks at it: it is replaced before it is carried out.
-                    batch.intents.push(Intent::Skip(String::new()));
+                    batch.intents.push(Intent::none_yet());
                 } else {
                     batch.left.push(Left {
                         id: now.id,
@@ -65,9 +66,7 @@ pub(super) fn compare(
             }),
         }
     }
-    batch
-        .log
-        .follow(|place| places.get(place).copied().flatten());
+    batch.follow(&places);
     let end = batch.documents.len();
     batch
         .unreadable
@@ -75,10 +74,15 @@ pub(super) fn compare(
     Ok(lost)
 }
 
-/// Whether what the plugin looked up is still what it was told.
-pub(super) fn answers_hold(batch: &Batch, world: &World, limits: &Limits) -> bool {
-    batch
-        .asked
-        .iter()
-        .all(|asked| asked.still_holds(world, limits))
+/// Whether what the plugins looked up is still what they were told. The reader must be within a snapshot.
+pub(super) fn answers_hold(
+    batch: &Batch,
+    stages: &Stages<Stage<'_>>,
+    reader: &SharedReader,
+) -> bool {
+    stages.iter().zip(&batch.asides).all(|(stage, aside)| {
+        let world = stage.world(reader);
+        let mut asked = aside.asked.iter();
+        asked.all(|asked| asked.still_holds(&world, stage.work.limits()))
+    })
 }

@@ -8,18 +8,20 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Scope;
+use std::thread;
 
 use migration_document::Filter;
 
+use super::apply::Scope;
 use super::error::RunError;
-use super::intent::{Intent, Wanted};
+use super::intent::Intent;
 use super::named::{Left, Named};
 use super::sample::Sample;
-use super::transform::transform;
+use super::transform::{Aside, Stage, transform};
 use crate::ledger::Checkpoint;
+use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
-use crate::plugin::{Asked, Log, SharedReader, Work, World};
+use crate::stages::Stages;
 use crate::store::{Advice, Budget, Document, Mark, Range, Store, StoreError, Table, Unreadable};
 
 /// How many documents a sparse filter may pass over within one snapshot.
@@ -54,9 +56,8 @@ pub(super) struct Batch {
     pub unreadable: Vec<(usize, Unreadable)>,
     /// The state that the writer had seen before the documents were read.
     pub read: Mark,
-    /// What the plugin looked up.
-    pub asked: Vec<Asked>,
-    pub log: Log,
+    /// What the plugin of each stage looked up and logged.
+    pub asides: Vec<Aside>,
     pub advice: Vec<Advice>,
     /// How far the page went.
     pub last: Option<Checkpoint>,
@@ -91,8 +92,7 @@ impl Batch {
             intents: Vec::new(),
             unreadable: Vec::new(),
             read,
-            asked: Vec::new(),
-            log: Log::default(),
+            asides: Vec::new(),
             advice: Vec::new(),
             last: None,
             looked_at: 0,
@@ -101,14 +101,28 @@ impl Batch {
             named: Named::Nothing,
         }
     }
+
+    /// What is said of the documents follows them to the places where they stand now. Where one is not there any
+    /// more, or is to be transformed again, it goes.
+    pub fn follow(&mut self, places: &[Option<usize>]) {
+        for aside in &mut self.asides {
+            aside
+                .log
+                .follow(|place| places.get(place).copied().flatten());
+        }
+    }
+
+    /// For how many lines of its log a plugin had no room.
+    pub fn dropped(&self) -> u64 {
+        self.asides.iter().map(|aside| aside.log.dropped()).sum()
+    }
 }
 
 /// The part of a table that is gone over, and how.
 pub(super) struct Lap<'a> {
     pub store: &'a dyn Store,
-    pub work: Work<'a>,
-    pub table: &'a Table,
-    pub filter: &'a Filter,
+    pub stages: &'a Stages<Stage<'a>>,
+    pub scope: &'a Scope,
     pub sample: Option<Sample>,
     pub after: Option<Checkpoint>,
     /// None: there is nothing to go over.
@@ -125,6 +139,14 @@ pub(super) struct Lap<'a> {
 }
 
 impl Lap<'_> {
+    pub fn table(&self) -> &Table {
+        &self.scope.table
+    }
+
+    pub fn filter(&self) -> &Filter {
+        &self.scope.filter
+    }
+
     /// How many documents the next batch should have.
     pub fn documents(&self) -> usize {
         self.size.load(Ordering::Relaxed).max(1)
@@ -179,7 +201,7 @@ impl<'a> Pages<'a> {
         };
         let mut reader = lock(reader);
         reader.begin()?;
-        let mut page = reader.page(self.lap.table, self.lap.filter, range, budget)?;
+        let mut page = reader.page(self.lap.table(), self.lap.filter(), range, budget)?;
         if page.last.is_some() {
             self.after.clone_from(&page.last);
         }
@@ -193,25 +215,21 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Has a page transformed. The world's reader must be within a snapshot.
-pub(super) fn transformed(lap: &Lap<'_>, world: &World, read: Read) -> Result<Batch, RunError> {
+/// Has a page transformed. The reader, which answers lookups, must be within a snapshot.
+pub(super) fn transformed(
+    lap: &Lap<'_>,
+    reader: &SharedReader,
+    read: Read,
+) -> Result<Batch, RunError> {
     let Read { page, moment } = read;
-    let wanted = Wanted {
-        table: lap.table,
-        filter: lap.filter,
-    };
-    let answer = transform(lap.work, world, wanted, &page.documents)?;
-    let advice = match &world.reader {
-        Some(reader) => lock(reader).take_advice(),
-        None => Vec::new(),
-    };
+    let answer = transform(lap.stages, lap.scope, reader, &page.documents)?;
+    let advice = lock(reader).take_advice();
     Ok(Batch {
         documents: page.documents,
         intents: answer.intents,
         unreadable: page.unreadable,
         read: moment,
-        asked: answer.asked,
-        log: answer.log,
+        asides: answer.asides,
         advice,
         last: page.last,
         looked_at: page.looked_at,
@@ -231,17 +249,15 @@ pub(super) trait Source {
 pub(super) struct InTurn<'a> {
     lap: &'a Lap<'a>,
     pages: Pages<'a>,
-    world: World,
     reader: SharedReader,
 }
 
 impl<'a> InTurn<'a> {
-    /// `reader` answers the world's lookups as well.
-    pub fn new(lap: &'a Lap<'a>, world: World, reader: SharedReader) -> Self {
+    /// `reader` answers lookups as well.
+    pub fn new(lap: &'a Lap<'a>, reader: SharedReader) -> Self {
         Self {
             lap,
             pages: Pages::new(lap),
-            world,
             reader,
         }
     }
@@ -252,7 +268,7 @@ impl Source for InTurn<'_> {
         let Some(read) = self.pages.next(&self.reader)? else {
             return Ok(None);
         };
-        let batch = transformed(self.lap, &self.world, read)?;
+        let batch = transformed(self.lap, &self.reader, read)?;
         lock(&self.reader).end()?;
         Ok(Some(batch))
     }
@@ -276,9 +292,8 @@ impl SideBySide {
     /// # Errors
     /// If the store cannot be opened so often.
     pub fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
+        scope: &'scope thread::Scope<'scope, '_>,
         lap: &'scope Lap<'scope>,
-        world: &World,
         workers: usize,
     ) -> Result<Self, RunError> {
         let (batch_sender, batches) = sync_channel(workers + 1);
@@ -286,12 +301,8 @@ impl SideBySide {
         let tasks = Arc::new(Mutex::new(tasks));
         for _ in 0..workers {
             let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-            let world = World {
-                fixed: Arc::clone(&world.fixed),
-                reader: Some(reader),
-            };
             let tasks = Arc::clone(&tasks);
-            scope.spawn(move || work(lap, &world, &tasks));
+            scope.spawn(move || work(lap, &reader, &tasks));
         }
         let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
         scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
@@ -345,13 +356,13 @@ fn read_ahead(
     }
 }
 
-fn work(lap: &Lap<'_>, world: &World, tasks: &Mutex<Receiver<Task>>) {
+fn work(lap: &Lap<'_>, reader: &SharedReader, tasks: &Mutex<Receiver<Task>>) {
     loop {
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((read, sender)) = task else {
             return;
         };
-        let done = in_snapshot(world, || transformed(lap, world, read));
+        let done = in_snapshot(reader, || transformed(lap, reader, read));
         if sender.send(done).is_err() {
             return;
         }
@@ -360,12 +371,9 @@ fn work(lap: &Lap<'_>, world: &World, tasks: &Mutex<Receiver<Task>>) {
 
 /// Does something while lookups are answered from one snapshot.
 pub(super) fn in_snapshot<T>(
-    world: &World,
+    reader: &SharedReader,
     work: impl FnOnce() -> Result<T, RunError>,
 ) -> Result<T, RunError> {
-    let Some(reader) = &world.reader else {
-        return work();
-    };
     lock(reader).begin()?;
     let done = work()?;
     lock(reader).end()?;

@@ -6,28 +6,29 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::apply::Scope;
+use migration_document::{Filter, Manifest};
+
+use super::apply::{Rights, Scope};
 use super::error::RunError;
 use super::refind::{Refound, refind};
 use super::task::{self, Over, Plan};
-use super::{Job, grants, journal, now};
-use crate::ledger::{Counters, DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
+use super::{Job, Stage, grants, journal, now, pipeline, transform};
+use crate::ledger::{self, Counters, DocumentFailure, PluginFile, Run, RunState, SHOWN_FAILURES};
 use crate::plugin::world::lock;
-use crate::plugin::{Fixed, Plugin, SharedReader, Work, World};
-use crate::store::{Kind, Mark, StoreError, Table, Writer};
+use crate::plugin::{Fixed, Plugin, Secrets, SharedReader};
+use crate::stages::Stages;
+use crate::store::{Kind, Mark, Store, StoreError, Table, Writer};
 
 /// How often a process that waits for another looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A run that can begin, or go on.
 pub(super) struct Started<'p> {
-    pub scope: Scope,
-    /// What the plugin is called for.
-    pub work: Work<'p>,
+    pub scope: Arc<Scope>,
+    /// What the plugins are called for.
+    pub stages: Arc<Stages<transform::Stage<'p>>>,
     /// Where the documents come from.
     pub over: Over,
-    /// Its reader is [`Started::reader`].
-    pub world: World,
     pub reader: SharedReader,
     /// None in a dry run.
     pub writer: Option<Box<dyn Writer>>,
@@ -47,24 +48,26 @@ pub(super) struct Started<'p> {
 }
 
 pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
-    let manifest = &job.plugin.manifest;
-    let missing = grants::missing(manifest, &job.granted);
-    if !missing.is_empty() {
-        return Err(RunError::NotGranted {
-            migration: manifest.name.clone(),
-            missing,
-        });
+    let manifests = job.stages.each().map(|stage| &stage.plugin.manifest);
+    pipeline::check_manifests(&manifests, task::is_for_its_own_table(job))?;
+    for stage in job.stages.iter() {
+        let missing = grants::missing(&stage.plugin.manifest, &stage.granted);
+        if !missing.is_empty() {
+            return Err(RunError::NotGranted {
+                migration: stage.name().into(),
+                missing,
+            });
+        }
     }
     let table = job.store.table(&task::table(job)?)?;
-    let (writable, readable) = tables(job, &table)?;
+    let tables = job
+        .stages
+        .each()
+        .try_map(|stage| Tables::of(job.store, &stage.plugin.manifest, &table))?;
+    pipeline::check_tables(&job.stages, &tables)?;
     // A lookup must not see more of a batch's own writes in small batches than in large ones.
-    let one_by_one = readable
-        .values()
-        .any(|read| writable.values().any(|written| written.name == read.name));
-    let secrets = job
-        .secrets
-        .only(&manifest.secrets)
-        .map_err(|name| RunError::NoSecret { name: name.into() })?;
+    let one_by_one = tables.iter().any(Tables::looks_into_what_it_writes);
+    let secrets = secrets(job)?;
     let reader: SharedReader = Arc::new(Mutex::new(job.store.reader()?));
     let mut writer = if job.dry_run {
         None
@@ -80,8 +83,7 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         earlier,
         parameters,
         reverts,
-        work,
-        filter,
+        works,
         over,
     } = task::plan(job, &table.name, writer.as_mut())?;
     let found = earlier
@@ -95,13 +97,23 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         },
         None => Run {
             id: None,
-            migration: manifest.name.clone(),
-            version: manifest.version,
+            stages: job
+                .stages
+                .each()
+                .zip(parameters.each())
+                .map(|(stage, parameters)| {
+                    let plugin = stage.plugin;
+                    ledger::Stage {
+                        migration: plugin.manifest.name.clone(),
+                        version: plugin.manifest.version,
+                        plugin: file(plugin),
+                        earlier_plugins: Vec::new(),
+                        parameters: parameters.clone(),
+                        counters: Counters::default(),
+                    }
+                }),
             table: table.name.clone(),
-            plugin: file(job.plugin),
-            earlier_plugins: Vec::new(),
             reverts,
-            parameters: parameters.clone(),
             now: now(),
             state: RunState::Running,
             checkpoint: None,
@@ -115,8 +127,14 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
             undo_forgotten: false,
         },
     };
-    run.hand_over(file(job.plugin), manifest.version);
-    let filter = filter.null_is_missing(table.kind == Kind::Row);
+    for (stage, given) in run.stages.iter_mut().zip(job.stages.iter()) {
+        stage.hand_over(file(given.plugin), given.plugin.manifest.version);
+    }
+    let works = works.map(|(work, filter)| {
+        let filter = filter.null_is_missing(table.kind == Kind::Row);
+        (work, filter)
+    });
+    let filter = Filter::any_of(works.iter().map(|(_, filter)| filter.clone()).collect());
     let tells = run.trail.tells_done(&filter);
     let numbering = match &mut writer {
         Some(writer) => writer.numbering(&table)?,
@@ -133,34 +151,37 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
         (Some(writer), Some(id), _) => writer.quarantined(id, SHOWN_FAILURES)?,
         _ => Vec::new(),
     };
-    let known = writable
-        .iter()
-        .chain(&readable)
-        .map(|(name, table)| (name.clone(), Arc::clone(table)))
-        .collect();
-    let world = World {
-        fixed: Arc::new(Fixed {
-            migration: manifest.name.clone(),
-            now: run.now,
-            parameters,
-            secrets,
-            known,
-            readable,
-        }),
-        reader: Some(Arc::clone(&reader)),
-    };
+    let migrations = job.stages.each().zip(tables.each());
+    let rights = migrations.map(|(stage, tables)| Rights {
+        migration: stage.name().into(),
+        writable: tables.writable.clone(),
+        limits: stage.plugin.limits().clone(),
+    });
+    let given = job.stages.each().zip(tables).zip(parameters.zip(secrets));
+    let seen = given.map(|((stage, tables), (parameters, secrets))| Fixed {
+        migration: stage.name().into(),
+        now: run.now,
+        parameters,
+        secrets,
+        known: tables.known(),
+        readable: tables.readable,
+    });
+    let stages = works
+        .zip(seen)
+        .map(|((work, filter), fixed)| transform::Stage {
+            work,
+            filter,
+            fixed: Arc::new(fixed),
+        });
     Ok(Started {
-        work,
+        stages: Arc::new(stages),
         over,
         side_by_side: !one_by_one && job.store.reads_beside_writes()?,
-        scope: Scope {
-            migration: manifest.name.clone(),
+        scope: Arc::new(Scope {
             table,
-            writable,
             filter,
-            limits: job.plugin.limits().clone(),
-        },
-        world,
+            rights,
+        }),
         reader,
         writer,
         mark,
@@ -172,29 +193,63 @@ pub(super) fn start<'p>(job: &Job<'p>) -> Result<Started<'p>, RunError> {
     })
 }
 
-type Tables = BTreeMap<String, Arc<Table>>;
+/// The tables that a migration may use, by the names that it has for them.
+pub(super) struct Tables {
+    pub writable: BTreeMap<String, Arc<Table>>,
+    pub readable: BTreeMap<String, Arc<Table>>,
+}
 
-/// The tables that the migration may write and read, by the names that it uses.
-fn tables(job: &Job<'_>, own: &Arc<Table>) -> Result<(Tables, Tables), StoreError> {
-    let manifest = &job.plugin.manifest;
-    let mut writable = Tables::from([
-        (manifest.table.clone(), Arc::clone(own)),
-        (own.name.clone(), Arc::clone(own)),
-    ]);
-    for name in &manifest.writes {
-        if !writable.contains_key(name) {
-            writable.insert(name.clone(), job.store.table(name)?);
+impl Tables {
+    fn of(store: &dyn Store, manifest: &Manifest, own: &Arc<Table>) -> Result<Self, StoreError> {
+        let mut writable = BTreeMap::from([
+            (manifest.table.clone(), Arc::clone(own)),
+            (own.name.clone(), Arc::clone(own)),
+        ]);
+        for name in &manifest.writes {
+            if !writable.contains_key(name) {
+                writable.insert(name.clone(), store.table(name)?);
+            }
         }
+        let mut readable = BTreeMap::new();
+        for name in &manifest.reads {
+            let found = match writable.get(name) {
+                Some(known) => Arc::clone(known),
+                None => store.table(name)?,
+            };
+            readable.insert(name.clone(), found);
+        }
+        Ok(Self { writable, readable })
     }
-    let mut readable = Tables::new();
-    for name in &manifest.reads {
-        let found = match writable.get(name) {
-            Some(known) => Arc::clone(known),
-            None => job.store.table(name)?,
-        };
-        readable.insert(name.clone(), found);
+
+    fn looks_into_what_it_writes(&self) -> bool {
+        let mut read = self.readable.values();
+        read.any(|read| {
+            let mut written = self.writable.values();
+            written.any(|written| written.name == read.name)
+        })
     }
-    Ok((writable, readable))
+
+    /// Those whose keys are known.
+    fn known(&self) -> BTreeMap<String, Arc<Table>> {
+        self.writable
+            .iter()
+            .chain(&self.readable)
+            .map(|(name, table)| (name.clone(), Arc::clone(table)))
+            .collect()
+    }
+}
+
+/// What of the secrets each stage is shown. What any of them is shown, all are wiped of.
+fn secrets(job: &Job<'_>) -> Result<Stages<Secrets>, RunError> {
+    let no_secret = |name: &str| RunError::NoSecret { name: name.into() };
+    let only = |names: &[String]| job.secrets.only(names).map_err(no_secret);
+    let names = |stage: &Stage<'_>| stage.plugin.manifest.secrets.clone();
+    let all = only(&job.stages.iter().flat_map(names).collect::<Vec<_>>())?;
+    job.stages.each().try_map(|stage| {
+        let mut shown = only(&stage.plugin.manifest.secrets)?;
+        shown.wipe_those_of(&all);
+        Ok(shown)
+    })
 }
 
 /// Refuses to begin while another process works on the table, or waits until it does not.
@@ -225,7 +280,7 @@ pub(super) fn busy(run: &Run) -> Option<RunError> {
     let lease = run.lease.as_ref()?;
     lease.holds_against_this(now()).then_some(RunError::Busy {
         run: run.id?,
-        migration: run.migration.clone(),
+        migration: run.name(),
         table: run.table.clone(),
         machine: lease.holder.machine.clone(),
         process: lease.holder.process,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use migration_document::Filter;
 
 use super::error::RunError;
-use super::{Job, Migrate, Task};
+use super::{Job, Migrate, Stage, Task, pipeline};
 use crate::ledger::{QuarantinePart, Run, RunId, RunState};
 use crate::plugin::Work;
+use crate::stages::Stages;
 use crate::store::Writer;
 
 /// Where documents come from.
@@ -29,13 +30,18 @@ pub(super) enum Over {
 pub(super) struct Plan<'p> {
     /// The run that goes on; None where a new one begins.
     pub earlier: Option<Run>,
-    pub parameters: BTreeMap<String, String>,
+    /// Of each stage.
+    pub parameters: Stages<BTreeMap<String, String>>,
     /// The run that a new one takes back.
     pub reverts: Option<RunId>,
-    pub work: Work<'p>,
-    /// Which documents the work is for.
-    pub filter: Filter,
+    /// What each stage calls, and for which documents.
+    pub works: Stages<(Work<'p>, Filter)>,
     pub over: Over,
+}
+
+/// Whether the plugins themselves say which table they work on.
+pub(super) fn is_for_its_own_table(job: &Job<'_>) -> bool {
+    matches!(&job.task, Task::Migrate(migrate) if migrate.table.is_none())
 }
 
 /// The name of the table that a job works on.
@@ -44,7 +50,7 @@ pub(super) fn table(job: &Job<'_>) -> Result<String, RunError> {
         Task::Migrate(Migrate {
             table: Some(table), ..
         }) => Ok(table.clone()),
-        Task::Migrate(_) => Ok(job.plugin.manifest.table.clone()),
+        Task::Migrate(_) => Ok(job.stages.first().plugin.manifest.table.clone()),
         Task::Retry(run) | Task::Revert { run, .. } => {
             Ok(record(job.store.writer()?.as_mut(), *run)?.table)
         }
@@ -59,19 +65,19 @@ pub(super) fn plan<'p>(
 ) -> Result<Plan<'p>, RunError> {
     match &job.task {
         Task::Migrate(migrate) => {
+            let parameters = job.stages.each().map(|stage| stage.parameters.clone());
             let earlier = match writer {
                 Some(writer) => {
                     once(job, writer.as_mut(), table)?;
-                    writer.newest_run(&job.plugin.manifest.name, table)?
+                    earlier(job, writer.as_mut(), table, &parameters, migrate.restart)?
                 }
                 None => None,
             };
             Ok(Plan {
-                earlier: resumable(job, earlier, &migrate.parameters, migrate.restart)?,
-                parameters: migrate.parameters.clone(),
+                earlier,
+                parameters,
                 reverts: None,
-                work: job.plugin.forth(),
-                filter: job.plugin.filter.clone(),
+                works: forth(job),
                 over: Over::Table,
             })
         }
@@ -86,18 +92,48 @@ pub(super) fn once(job: &Job<'_>, ledger: &mut dyn Writer, table: &str) -> Resul
     let Task::Migrate(Migrate { once: true, .. }) = job.task else {
         return Ok(());
     };
-    let migration = &job.plugin.manifest.name;
-    match ledger.newest_run(migration, table)? {
-        Some(Run {
+    for stage in job.stages.iter() {
+        if let Some(Run {
             id: Some(run),
             state: RunState::Finished,
             ..
-        }) => Err(RunError::Applied {
-            run,
-            migration: migration.clone(),
-        }),
-        _ => Ok(()),
+        }) = ledger.newest_run(stage.name(), table)?
+        {
+            return Err(RunError::Applied {
+                run,
+                migration: stage.name().into(),
+            });
+        }
     }
+    Ok(())
+}
+
+/// What each stage calls to migrate.
+fn forth<'p>(job: &Job<'p>) -> Stages<(Work<'p>, Filter)> {
+    let stages = job.stages.each();
+    stages.map(|stage| (stage.plugin.forth(), stage.plugin.filter.clone()))
+}
+
+/// The earlier run of the same stages that this one goes on with; None where it begins anew.
+fn earlier(
+    job: &Job<'_>,
+    ledger: &mut dyn Writer,
+    table: &str,
+    parameters: &Stages<BTreeMap<String, String>>,
+    restart: bool,
+) -> Result<Option<Run>, RunError> {
+    let mut newest: Vec<Run> = Vec::new();
+    for stage in job.stages.iter() {
+        let found = ledger.newest_run(stage.name(), table)?;
+        newest.extend(found.filter(|found| newest.iter().all(|run| run.id != found.id)));
+    }
+    // One that is the newest of some of the stages only is none to go on with.
+    let alone = newest.len() == 1;
+    let mut goes_on = None;
+    for run in newest {
+        goes_on = resumable(job, run, alone, parameters, restart)?.or(goes_on);
+    }
+    Ok(goes_on)
 }
 
 fn record(ledger: &mut dyn Writer, run: RunId) -> Result<Run, RunError> {
@@ -115,17 +151,16 @@ fn retry<'p>(job: &Job<'p>, run: RunId) -> Result<Plan<'p>, RunError> {
         });
     }
     // A document that fails in a run that takes another back is still to be taken back.
-    let (work, filter) = match record.reverts {
-        None => (job.plugin.forth(), job.plugin.filter.clone()),
-        Some(_) => (back(job)?, Filter::default()),
+    let works = match record.reverts {
+        None => forth(job),
+        Some(_) => back(job)?,
     };
     let (until, documents) = ledger.last_quarantined(run)?.unwrap_or_default();
     Ok(Plan {
-        parameters: record.parameters.clone(),
+        parameters: parameters(&record),
         reverts: record.reverts,
         earlier: Some(record),
-        work,
-        filter,
+        works,
         over: Over::Quarantine {
             run,
             part: QuarantinePart {
@@ -145,8 +180,14 @@ fn revert<'p>(
 ) -> Result<Plan<'p>, RunError> {
     let mut ledger = job.store.writer()?;
     let record = record(ledger.as_mut(), run)?;
+    if record.stages.are_several() {
+        return Err(RunError::RevertOfSeveral {
+            run,
+            migration: record.name(),
+        });
+    }
     same_migration(job, &record)?;
-    let work = back(job)?;
+    let works = back(job)?;
     if record.state == RunState::Undone {
         return Err(RunError::undone(run));
     }
@@ -161,12 +202,15 @@ fn revert<'p>(
         (RunState::Undoing, false) => ledger.newest_revert(run)?,
         _ => None,
     };
+    let parameters = parameters(&record);
     Ok(Plan {
-        earlier: resumable(job, earlier, &record.parameters, restart)?,
-        parameters: record.parameters,
+        earlier: match earlier {
+            Some(earlier) => resumable(job, earlier, true, &parameters, restart)?,
+            None => None,
+        },
+        parameters,
         reverts: Some(run),
-        work,
-        filter: Filter::default(),
+        works,
         over: if record.undo_forgotten {
             Over::Table
         } else {
@@ -175,44 +219,65 @@ fn revert<'p>(
     })
 }
 
+/// The parameters that a run was made with.
+fn parameters(run: &Run) -> Stages<BTreeMap<String, String>> {
+    run.stages.each().map(|stage| stage.parameters.clone())
+}
+
 /// The plugin's own way back.
-fn back<'p>(job: &Job<'p>) -> Result<Work<'p>, RunError> {
-    job.plugin.back().ok_or_else(|| RunError::NoRevert {
-        migration: job.plugin.manifest.name.clone(),
+fn back<'p>(job: &Job<'p>) -> Result<Stages<(Work<'p>, Filter)>, RunError> {
+    job.stages.each().try_map(|stage| {
+        let back = stage.plugin.back().ok_or_else(|| RunError::NoRevert {
+            migration: stage.name().into(),
+        })?;
+        Ok((back, Filter::default()))
     })
 }
 
-/// Refuses a plugin that is another migration than the run's.
+/// Whether a run is of the same migrations, in the same order.
+fn is_same(job: &Job<'_>, run: &Run) -> bool {
+    let names = run.stages.iter().map(|stage| stage.migration.as_str());
+    names.eq(job.stages.iter().map(Stage::name))
+}
+
+/// Refuses plugins that are other migrations than the run's.
 fn same_migration(job: &Job<'_>, run: &Run) -> Result<(), RunError> {
     match run.id {
-        Some(id) if run.migration != job.plugin.manifest.name => Err(RunError::OtherMigration {
+        Some(id) if !is_same(job, run) => Err(RunError::OtherMigration {
             run: id,
-            migration: run.migration.clone(),
-            plugin: job.plugin.manifest.name.clone(),
+            migration: run.name(),
+            plugin: pipeline::name(&job.stages),
         }),
         _ => Ok(()),
     }
 }
 
-/// The earlier run that this one goes on with; None where it begins anew.
+/// An earlier run, if this one goes on with it; None where it begins anew. `newest` tells that none of its
+/// migrations has been run since.
 fn resumable(
     job: &Job<'_>,
-    earlier: Option<Run>,
-    parameters: &BTreeMap<String, String>,
+    earlier: Run,
+    newest: bool,
+    given: &Stages<BTreeMap<String, String>>,
     restart: bool,
 ) -> Result<Option<Run>, RunError> {
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
     if let (RunState::Undoing, Some(run)) = (earlier.state, earlier.id) {
         return Err(RunError::Undoing { run });
     }
     if !earlier.state.goes_on() || restart {
         return Ok(None);
     }
-    let difference = if earlier.plugin.sha256 != job.plugin.sha256 {
+    let other_bytes = || {
+        let mut plugins = earlier.stages.iter().zip(job.stages.iter());
+        plugins.any(|(stage, given)| stage.plugin.sha256 != given.plugin.sha256)
+    };
+    let difference = if !is_same(job, &earlier) {
+        "other plugins"
+    } else if !newest {
+        "plugins of which one has been run by itself since"
+    } else if other_bytes() {
         "other plugin bytes"
-    } else if earlier.parameters != *parameters {
+    } else if parameters(&earlier) != *given {
         "other parameters"
     } else {
         return Ok(Some(earlier));
@@ -222,7 +287,7 @@ fn resumable(
         (RunState::Limited, _) | (_, None) => Ok(None),
         (state, Some(run)) => Err(RunError::Unfinished {
             run,
-            migration: earlier.migration,
+            migration: earlier.name(),
             table: earlier.table,
             state: state.name(),
             difference,

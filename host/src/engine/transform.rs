@@ -1,52 +1,166 @@
 //! Having a batch transformed, and finding the document at which a plugin trapped.
 
-use migration_document::{Failure, Outcome};
+use std::borrow::Cow;
+use std::sync::Arc;
 
+use migration_document::{Failure, Filter, Outcome};
+
+use super::apply::{Rights, Scope};
+use super::course::Course;
 use super::error::RunError;
-use super::intent::{Intent, Wanted};
-use crate::plugin::{Answer, Asked, CallError, Log, Work, World};
+use super::intent::{Intent, meets};
+use crate::plugin::{Answer, Asked, CallError, Fixed, Log, SharedReader, Work, World};
+use crate::stages::Stages;
 use crate::store::Document;
+
+/// What a stage calls, and what its plugin sees.
+pub(super) struct Stage<'p> {
+    pub work: Work<'p>,
+    /// The documents that it is for. It is not asked where there is only one stage: then there are no others.
+    pub filter: Filter,
+    pub fixed: Arc<Fixed>,
+}
+
+impl Stage<'_> {
+    /// The plugin's world, with lookups that are answered by this reader.
+    pub fn world(&self, reader: &SharedReader) -> World {
+        World {
+            fixed: Arc::clone(&self.fixed),
+            reader: Some(Arc::clone(reader)),
+        }
+    }
+}
 
 /// What became of documents that were transformed.
 pub(super) struct Transformed {
     /// What is to be done about each document, in order.
     pub intents: Vec<Intent>,
-    /// What the plugin looked up.
+    /// What the plugin of each stage did besides.
+    pub asides: Vec<Aside>,
+}
+
+/// What a stage's plugin did besides saying what becomes of documents.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// What it looked up.
     pub asked: Vec<Asked>,
     /// What it logged.
     pub log: Log,
 }
 
-/// Has documents of a table transformed. A trap takes down the whole call, so the batch is halved until the
+/// Has documents of a table transformed, one stage after the other. Lookups are answered by the reader, within the
+/// snapshot that it is in.
+pub(super) fn transform(
+    stages: &Stages<Stage<'_>>,
+    scope: &Scope,
+    reader: &SharedReader,
+    documents: &[Document],
+) -> Result<Transformed, RunError> {
+    if let Some(stage) = stages.only() {
+        let (outcomes, aside) = call(stage, &stage.world(reader), documents, || {
+            "the plugin".into()
+        })?;
+        return Ok(Transformed {
+            intents: documents
+                .iter()
+                .zip(outcomes)
+                .map(|(document, outcome)| Intent::of(scope, document, outcome))
+                .collect(),
+            asides: vec![aside],
+        });
+    }
+    let mut courses: Vec<_> = documents
+        .iter()
+        .map(|document| Course::new(scope, document))
+        .collect();
+    let mut asides = Vec::new();
+    for (stage, rights) in stages.iter().zip(scope.rights.iter()) {
+        asides.push(go_through(stage, rights, reader, documents, &mut courses)?);
+    }
+    Ok(Transformed {
+        intents: courses.into_iter().map(Course::into_intent).collect(),
+        asides,
+    })
+}
+
+/// Has a stage say what becomes of the documents that it is for, as those before it have left them.
+fn go_through(
+    stage: &Stage<'_>,
+    rights: &Rights,
+    reader: &SharedReader,
+    documents: &[Document],
+    courses: &mut [Course<'_>],
+) -> Result<Aside, RunError> {
+    let sees = |course: &Course<'_>| {
+        course
+            .now()
+            .is_some_and(|now| meets(&stage.filter, &now.body))
+    };
+    let seen: Vec<_> = courses.iter().map(sees).collect();
+    let untouched = courses.iter().all(Course::is_untouched);
+    let lent: Cow<'_, [Document]> = if untouched && !seen.contains(&false) {
+        Cow::Borrowed(documents)
+    } else {
+        let seen = courses.iter_mut().zip(&seen).filter(|(_, seen)| **seen);
+        seen.filter_map(|(course, _)| course.lend()).collect()
+    };
+    let places: Vec<_> = (0..courses.len())
+        .zip(&seen)
+        .filter_map(|(place, seen)| seen.then_some(place))
+        .collect();
+    let whose = || format!("the plugin of `{}`", rights.migration);
+    let (outcomes, mut aside) = call(stage, &stage.world(reader), &lent, whose)?;
+    aside.log.follow(|place| places.get(place).copied());
+    let mut returned = match lent {
+        Cow::Borrowed(_) => Vec::new(),
+        Cow::Owned(lent) => lent,
+    }
+    .into_iter();
+    let mut outcomes = outcomes.into_iter();
+    for (course, seen) in courses.iter_mut().zip(seen) {
+        if !seen {
+            course.pass();
+            continue;
+        }
+        if let Some(document) = returned.next() {
+            course.give_back(document);
+        }
+        if let Some(outcome) = outcomes.next() {
+            course.take(rights, outcome);
+        }
+    }
+    Ok(aside)
+}
+
+/// Calls a stage's plugin for documents. A trap takes down the whole call, so the batch is halved until the
 /// document that traps is alone; that one fails, and the others get their outcomes.
 ///
 /// A batch that ran out of time is not halved: each half with the bad document in it would use its time
 /// up again. Its documents are called one by one, which costs an instance for each.
-pub(super) fn transform(
-    work: Work<'_>,
+///
+/// `whose` puts into words whose fault it is that the contract is broken.
+fn call(
+    stage: &Stage<'_>,
     world: &World,
-    wanted: Wanted<'_>,
     documents: &[Document],
-) -> Result<Transformed, RunError> {
+    whose: impl FnOnce() -> String,
+) -> Result<(Vec<Outcome>, Aside), RunError> {
     let mut answer = Answer::default();
     if let Some(first) = documents.first() {
-        halve(&|part| work.call(world, part), documents, &mut answer).map_err(|error| {
+        halve(&|part| stage.work.call(world, part), documents, &mut answer).map_err(|error| {
             RunError::Contract {
+                plugin: whose(),
                 documents: documents.len(),
                 first: first.id.clone(),
                 error,
             }
         })?;
     }
-    Ok(Transformed {
-        intents: documents
-            .iter()
-            .zip(answer.outcomes)
-            .map(|(document, outcome)| Intent::of(wanted, work.limits(), document, outcome))
-            .collect(),
+    let aside = Aside {
         asked: answer.asked,
         log: answer.log,
-    })
+    };
+    Ok((answer.outcomes, aside))
 }
 
 type Call<'c> = dyn Fn(&[Document]) -> Result<Answer, CallError> + 'c;

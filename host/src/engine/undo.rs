@@ -159,6 +159,7 @@ fn take_back(
         Ok(Err(DocumentFailure {
             table: entry.table.clone(),
             id: entry.id.clone(),
+            migration: None,
             failure: Failure {
                 code: code.into(),
                 message,

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::apply::{self, Effect, Verdict};
+use super::count::{amend, count_parts, said, set_aside};
 use super::error::RunError;
-use super::intent::{Intent, Wanted};
+use super::intent::{Action, Intent};
 use super::journal::{Committed, Said};
 use super::named::{self, Named};
 use super::observer::Observer;
@@ -20,11 +21,10 @@ use super::task::once;
 use super::transform::transform;
 use super::{ATTEMPTS, now, retry, revert, settle};
 use crate::ledger::{
-    Checkpoint, Counters, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, Trail,
-    lease,
+    Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, Tally, Trail, lease,
 };
+use crate::plugin::Level;
 use crate::plugin::world::lock;
-use crate::plugin::{Level, LogLine};
 use crate::store::Writer;
 
 impl Runner<'_> {
@@ -37,7 +37,7 @@ impl Runner<'_> {
     ) -> Result<(), RunError> {
         let mut run = self.started.run.clone();
         let before = set_aside(purpose, &mut run);
-        let dropped = batch.log.dropped();
+        let dropped = batch.dropped();
         let reader = Arc::clone(&self.started.reader);
         lock(&reader).begin()?;
         let mut failures = Vec::new();
@@ -117,7 +117,7 @@ impl Runner<'_> {
         writer: &mut dyn Writer,
         batch: &Batch,
     ) -> Result<Option<Option<Request>>, RunError> {
-        let skipped = |intent: &Intent| matches!(intent, Intent::Skip(_));
+        let skipped = |intent: &Intent| matches!(intent.action, Action::Skip(_));
         let (Some(id), true) = (self.started.run.id, self.holds_claim()) else {
             return Ok(None);
         };
@@ -159,26 +159,16 @@ impl Runner<'_> {
         }
         lap.clock.seen(mark);
         if batch.read != mark {
-            let mut lost = settle::compare(writer, lap.table, &self.started.scope.filter, batch)?;
+            let mut lost = settle::compare(writer, lap.table(), lap.filter(), batch)?;
             if purpose.has_names() {
-                named::recheck(
-                    writer,
-                    lap.table,
-                    &self.started.scope.filter,
-                    batch,
-                    &mut lost,
-                )?;
+                named::recheck(writer, lap.table(), lap.filter(), batch, &mut lost)?;
             }
             *conflicts += lost.documents;
             batch.read = mark;
-            let world = self.started.world.clone();
-            let holds = batch.asked.is_empty()
-                || in_snapshot(&world, || {
-                    Ok(settle::answers_hold(
-                        batch,
-                        &world,
-                        self.job.plugin.limits(),
-                    ))
+            let reader = &self.started.reader;
+            let holds = batch.asides.iter().all(|aside| aside.asked.is_empty())
+                || in_snapshot(reader, || {
+                    Ok(settle::answers_hold(batch, lap.stages, reader))
                 })?;
             if !holds {
                 batch.again = Again::All;
@@ -206,7 +196,7 @@ impl Runner<'_> {
         run.state = self.standing(RunState::Running);
         let before = set_aside(purpose, &mut run);
         run.counters.conflicts += *conflicts;
-        let dropped = batch.log.dropped();
+        let dropped = batch.dropped();
         let mut batch = std::mem::replace(batch, Batch::empty(mark));
         let named = std::mem::take(&mut batch.named);
         let mut failures = Vec::new();
@@ -224,6 +214,13 @@ impl Runner<'_> {
             return Ok(Attempt::Nothing(request));
         }
         let tried = amend(before, &mut run);
+        if let Named::Quarantine(listed) = &named {
+            let handled = |failed: &&DocumentFailure| applied.handled.contains(&failed.id);
+            let failed = listed.iter().map(|(_, failed)| failed).filter(handled);
+            for migration in failed.filter_map(|failed| failed.migration.as_deref()) {
+                run.forget_failure(migration);
+            }
+        }
         self.add_up(&mut run);
         writer.save_run(&mut run)?;
         if let Some(id) = run.id {
@@ -241,7 +238,7 @@ impl Runner<'_> {
                 retry::settle(writer, &listed, &applied.handled, &failures)?;
             }
             (Named::UndoLog(part), Some(reverted)) => {
-                revert::settle(writer, reverted, part, &lap.table.name, &applied.handled)?;
+                revert::settle(writer, reverted, part, &lap.table().name, &applied.handled)?;
             }
             (Named::UndoLog(_), None) | (Named::Nothing, _) => {}
         }
@@ -301,7 +298,7 @@ impl Runner<'_> {
         if let (true, Some(id)) = (begun && run.trail.numbering != numbering, run.id) {
             return Err(RunError::Renumbered {
                 run: id,
-                migration: run.migration.clone(),
+                migration: run.name(),
                 table: run.table.clone(),
             });
         }
@@ -332,9 +329,7 @@ impl Runner<'_> {
                 left.intents.push(intent);
             }
         }
-        batch
-            .log
-            .follow(|place| places.get(place).copied().flatten());
+        batch.follow(&places);
         for (_, row) in std::mem::take(&mut batch.unreadable) {
             if !writer.is_quarantined(run, table, &row.id)? {
                 left.unreadable.push((left.documents.len(), row));
@@ -348,7 +343,7 @@ impl Runner<'_> {
 
     /// Has what was lost transformed again, in a snapshot of its own.
     fn again(&self, batch: &mut Batch) -> Result<(), RunError> {
-        let world = &self.started.world;
+        let started = &self.started;
         let again = std::mem::take(&mut batch.again);
         let documents: Vec<_> = match &again {
             Again::All => std::mem::take(&mut batch.documents),
@@ -357,30 +352,27 @@ impl Runner<'_> {
                 .filter_map(|index| batch.documents.get(*index).cloned())
                 .collect(),
         };
-        let answer = in_snapshot(world, || {
-            let wanted = Wanted {
-                table: &self.started.scope.table,
-                filter: &self.started.scope.filter,
-            };
-            transform(self.started.work, world, wanted, &documents)
+        let answer = in_snapshot(&started.reader, || {
+            transform(&started.stages, &started.scope, &started.reader, &documents)
         })?;
         match again {
             Again::All => {
                 batch.documents = documents;
                 batch.intents = answer.intents;
-                batch.asked = answer.asked;
-                batch.log = answer.log;
+                batch.asides = answer.asides;
             }
             Again::Some(indexes) => {
-                batch
-                    .log
-                    .append(answer.log, |place| indexes.get(place).copied());
+                for (aside, again) in batch.asides.iter_mut().zip(answer.asides) {
+                    aside
+                        .log
+                        .append(again.log, |place| indexes.get(place).copied());
+                    aside.asked.extend(again.asked);
+                }
                 for (index, intent) in indexes.into_iter().zip(answer.intents) {
                     if let Some(place) = batch.intents.get_mut(index) {
                         *place = intent;
                     }
                 }
-                batch.asked.extend(answer.asked);
             }
         }
         Ok(())
@@ -399,7 +391,7 @@ impl Runner<'_> {
         failures: &mut Vec<DocumentFailure>,
     ) -> Result<Applied, RunError> {
         let scope = &self.started.scope;
-        let secrets = &self.started.world.fixed.secrets;
+        let secrets = &self.started.stages.first().fixed.secrets;
         let mut unreadable = std::mem::take(&mut batch.unreadable).into_iter().peekable();
         let mut passed = Trail::default();
         let mut applied = Applied::default();
@@ -410,9 +402,14 @@ impl Runner<'_> {
                 applied.handled.insert(left.id);
             }
         }
-        let mut log = std::mem::take(&mut batch.log).by_document();
-        while let Some(line) = log.next_about_none() {
-            applied.said.push(said(line, None));
+        let asides = std::mem::take(&mut batch.asides).into_iter();
+        let mut logs: Vec<_> = asides.map(|aside| aside.log.by_document()).collect();
+        for (stage, log) in run.stages.iter().zip(&mut logs) {
+            while let Some(line) = log.next_about_none() {
+                applied
+                    .said
+                    .push(said(line, run.stages.are_several().then_some(stage), None));
+            }
         }
         // Tells whether it counts.
         let mut count = |effect: Effect, id: &str, run: &mut Run, applied: &mut Applied| {
@@ -421,9 +418,12 @@ impl Runner<'_> {
             }
             let counters = &mut run.counters;
             counters.inserted += effect.inserted;
+            // It was counted when the run came by for the first time.
+            if purpose == Purpose::Sweep && matches!(effect.verdict, Verdict::Skipped(_)) {
+                return false;
+            }
+            let failed_at = count_parts(&mut run.stages, &effect.parts);
             match effect.verdict {
-                // It was counted when the run came by for the first time.
-                Verdict::Skipped(_) if purpose == Purpose::Sweep => return false,
                 Verdict::Skipped(reason) => counters.skip(&reason),
                 Verdict::Updated => counters.updated += 1,
                 Verdict::Deleted => counters.deleted += 1,
@@ -432,6 +432,7 @@ impl Runner<'_> {
                     failures.push(DocumentFailure {
                         table: scope.table.name.clone(),
                         id: id.to_owned(),
+                        migration: failed_at,
                         failure: secrets.clean_failure(failure),
                     });
                 }
@@ -457,12 +458,20 @@ impl Runner<'_> {
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
             passed.stays |= effect.stays;
             let counts = count(effect, &document.id, run, &mut applied);
-            while let Some(line) = log.next_about(index) {
-                if counts {
+            let several = run.stages.are_several();
+            for (stage, log) in run.stages.iter_mut().zip(&mut logs) {
+                while let Some(line) = log.next_about(index) {
+                    if !counts {
+                        continue;
+                    }
                     if line.level == Level::Warn {
                         run.counters.warn(&line.message);
+                        if several {
+                            stage.counters.warn(&line.message);
+                        }
                     }
-                    applied.said.push(said(line, Some(&document.id)));
+                    let stage = several.then_some(&*stage);
+                    applied.said.push(said(line, stage, Some(&document.id)));
                 }
             }
             passed.added_here |= changes_own && inserted;
@@ -491,7 +500,7 @@ impl Runner<'_> {
     fn written(&mut self, lap: &Lap<'_>, held: Duration, written: Written) {
         let cut = written.applied.cut.is_some();
         let documents = match &written.tried {
-            Some(tried) => tried.total,
+            Some(tried) => tried.run.total,
             None => written.run.counters.total - self.started.run.counters.total,
         };
         self.changes_own |= cut;
@@ -526,27 +535,6 @@ impl Runner<'_> {
         };
         self.journal.committed(&committed);
         self.journal.said(&written.applied.said, written.dropped);
-    }
-}
-
-/// Lets documents that are counted already be counted by themselves. Returns what the run had counted.
-fn set_aside(purpose: Purpose, run: &mut Run) -> Option<Counters> {
-    (purpose == Purpose::Again).then(|| std::mem::take(&mut run.counters))
-}
-
-/// Amends what the run had counted by what was counted by itself, and returns that.
-fn amend(before: Option<Counters>, run: &mut Run) -> Option<Counters> {
-    let tried = std::mem::replace(&mut run.counters, before?);
-    run.counters.amend(&tried);
-    Some(tried)
-}
-
-/// A line, once it is known that it counts.
-fn said(line: LogLine, document: Option<&str>) -> Said {
-    Said {
-        level: line.level,
-        message: line.message,
-        document: document.map(str::to_owned),
     }
 }
 
@@ -594,7 +582,7 @@ enum Attempt {
 struct Written {
     run: Run,
     /// What was counted by itself.
-    tried: Option<Counters>,
+    tried: Option<Tally>,
     failures: Vec<DocumentFailure>,
     applied: Applied,
     request: Option<Request>,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 pub mod lease;
 pub mod order;
+pub mod stage;
 pub mod trail;
 pub mod undo;
 
@@ -14,8 +15,10 @@ use migration_document::Failure;
 use serde::{Deserialize, Serialize};
 
 pub use order::OrderLedger;
+pub use stage::{Stage, Tally, joined};
 pub use trail::Trail;
 
+use crate::stages::Stages;
 use crate::store::{Place, Result};
 
 /// How many failures a report shows. All of them are in the ledger.
@@ -40,26 +43,17 @@ impl std::fmt::Display for RunId {
     }
 }
 
-/// One execution of a migration over a table.
+/// One execution of a migration over a table, or of several that are the stages of a pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// Its number; None until the ledger has it.
     pub id: Option<RunId>,
-    /// The migration's name.
-    pub migration: String,
-    /// The schema version that the store has once it is done.
-    pub version: u32,
+    /// The migrations, in the order in which each document goes through them.
+    pub stages: Stages<Stage>,
     /// The table.
     pub table: String,
-    /// The plugin that worked on it last.
-    pub plugin: PluginFile,
-    /// SHA-256 of the plugins that worked on it before, the oldest first: failed documents may be tried
-    /// again with another one.
-    pub earlier_plugins: Vec<String>,
     /// The run that it takes back by the plugin's own `revert`; None for one that migrates.
     pub reverts: Option<RunId>,
-    /// Parameters: names and JSON texts.
-    pub parameters: BTreeMap<String, String>,
     /// What `context.now` answers, in milliseconds since the Unix epoch: when the run began.
     pub now: u64,
     /// How it stands.
@@ -84,19 +78,8 @@ pub struct Run {
     pub undo_forgotten: bool,
 }
 
-impl Run {
-    /// Puts another plugin in charge, which says the version; the one before is remembered.
-    pub fn hand_over(&mut self, plugin: PluginFile, version: u32) {
-        self.version = version;
-        let before = std::mem::replace(&mut self.plugin, plugin);
-        if before.sha256 != self.plugin.sha256 {
-            self.earlier_plugins.push(before.sha256);
-        }
-    }
-}
-
 /// The file of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginFile {
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: String,
@@ -340,6 +323,9 @@ pub struct DocumentFailure {
     pub table: String,
     /// Its key.
     pub id: String,
+    /// The migration at which it failed, where the run has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
     /// Why it could not be migrated.
     #[serde(flatten)]
     pub failure: Failure,
@@ -356,7 +342,7 @@ pub struct QuarantinePart {
 
 /// The host's own tables in a store.
 pub trait Ledger {
-    /// The newest run of a migration over a table, but for those that take others back.
+    /// The newest run of which a migration is a stage, over a table, but for those that take others back.
     ///
     /// # Errors
     /// If the store cannot be read, or a newer host wrote its ledger.
@@ -407,7 +393,7 @@ pub trait Ledger {
     ///
     /// # Errors
     /// If the store cannot be written.
-    fn quarantine_again(&mut self, number: i64, failure: &Failure) -> Result<()>;
+    fn quarantine_again(&mut self, number: i64, failure: &DocumentFailure) -> Result<()>;
 
     /// Takes a document out of quarantine, within the transaction in hand.
     ///

@@ -54,7 +54,7 @@ impl Trail {
     /// Whether the filter tells what the run has done from what it has not: it leaves out what is done.
     #[must_use]
     pub fn tells_done(&self, filter: &Filter) -> bool {
-        !filter.clauses().is_empty() && !self.stays
+        !filter.is_met_by_all() && !self.stays
     }
 
     /// The document that was handled last.

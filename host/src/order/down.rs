@@ -105,6 +105,7 @@ impl How<'_> {
         show: &mut dyn FnMut(&Undone),
     ) -> Result<Ended, OrderError> {
         let mut ended = Ended::There;
+        go_together(claim, last)?;
         for entry in last {
             claim.renew()?;
             let ledger = claim.ledger();
@@ -153,7 +154,16 @@ impl How<'_> {
             let report = undo(self.store, id, self.stop, |_| {})?;
             return Ok(Undone::Run { name, report });
         }
-        let path = match (&entry.migration, &run.plugin.path) {
+        let Some(stage) = run.stages.only() else {
+            return Err(OrderError::NoWayBack {
+                name,
+                why: format!(
+                    "run {id} is of several plugins, `{}`, and goes back by its undo log only",
+                    run.name()
+                ),
+            });
+        };
+        let path = match (&entry.migration, &stage.plugin.path) {
             (Some(migration), _) => migration.path.clone(),
             (None, Some(path)) => path.into(),
             (None, None) => {
@@ -193,6 +203,28 @@ impl How<'_> {
             Ok(report) => Ok(Undone::Reverted(Box::new(report), job.task)),
         }
     }
+}
+
+/// Refuses to take back a part of what one run has done: the stages of a pipeline go back together.
+fn go_together(claim: &mut Claim, last: &[&Entry]) -> Result<(), OrderError> {
+    let ledger = claim.ledger();
+    let known = Known::new(ledger.runs()?, ledger.records()?);
+    for entry in last {
+        let table = entry.migration.as_ref().and_then(Migration::table);
+        for run in known.in_effect(&entry.name, table) {
+            let mut stages = run.stages.iter().map(|stage| stage.migration.as_str());
+            let stays = stages.find(|name| last.iter().all(|entry| entry.name != *name));
+            if let (Some(other), Some(id)) = (stays, run.id) {
+                return Err(OrderError::NoWayBack {
+                    name: entry.name.clone(),
+                    why: format!(
+                        "run {id} has applied it together with `{other}`; they go back together, by `host down` with both or by `host undo {id}`"
+                    ),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what surely has no way back.

@@ -1,6 +1,7 @@
 //! How a migration stands in a store, as far as the ledger tells.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -96,7 +97,8 @@ impl Standing {
 /// Everything that the ledger tells of migrations.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    runs: BTreeMap<String, Vec<Run>>,
+    /// A run of several migrations is one of each.
+    runs: BTreeMap<String, Vec<Rc<Run>>>,
     records: BTreeMap<String, Vec<Record>>,
 }
 
@@ -108,9 +110,13 @@ impl Known {
         let mut known = Self::default();
         for run in runs {
             // One that takes another back is part of that one's story.
-            if run.reverts.is_none() {
-                let runs = known.runs.entry(run.migration.clone()).or_default();
-                runs.push(run);
+            if run.reverts.is_some() {
+                continue;
+            }
+            let run = Rc::new(run);
+            for stage in run.stages.iter() {
+                let runs = known.runs.entry(stage.migration.clone()).or_default();
+                runs.push(Rc::clone(&run));
             }
         }
         for record in records {
@@ -136,6 +142,7 @@ impl Known {
             .get(name)
             .into_iter()
             .flatten()
+            .map(Rc::as_ref)
             .filter(|run| run.state != RunState::Undone)
             .filter(own)
     }
@@ -163,7 +170,9 @@ impl Known {
         let by_run = self.in_effect(name, None).any(|run| {
             run.state == RunState::Finished
                 && run.counters.failed == 0
-                && run.plugin.sha256 == sha256
+                && run
+                    .stage(name)
+                    .is_some_and(|stage| stage.plugin.sha256 == sha256)
         });
         by_run
             || self.by_records(name).is_some_and(
@@ -196,10 +205,11 @@ impl Known {
             }
             _ => return None,
         };
+        let stage = run.stage(name)?;
         Some(Standing {
             state,
-            version: run.version,
-            sha256: Some(run.plugin.sha256.clone()),
+            version: stage.version,
+            sha256: Some(stage.plugin.sha256.clone()),
             by: run.id.map(By::Run),
             began: run.now,
             at: run.ended.unwrap_or(run.now),

@@ -9,13 +9,14 @@ use super::claim::Claim;
 use super::error::OrderError;
 use super::folder::{Migration, Work};
 use super::plan::Entry;
-use super::standing::{By, Known, Standing, State};
+use super::standing::{By, Known, State};
 use crate::engine::{
-    self, Grant, Job, Migrate, Observer, Pace, Report, RunError, Task, by, now, others,
+    self, Grant, Job, Migrate, Observer, Pace, Report, RunError, Stage, Task, by, now, others,
 };
 use crate::ledger::RunState;
 use crate::ledger::order::{Event, Record};
 use crate::plugin::{Described, Plugin, PluginError, Secrets};
+use crate::stages::Stages;
 use crate::store::structure::Change;
 use crate::store::{Store, in_transaction};
 
@@ -104,7 +105,13 @@ impl How<'_> {
             claim.renew()?;
             let done = match &migration.work {
                 Work::Steps(steps) => self.make(claim, migration, steps)?,
-                Work::Plugin(plugin) => self.run(claim, migration, plugin, watch)?,
+                Work::Plugin(plugin) => {
+                    if self.failed_in_pipeline(claim, migration)? {
+                        ended = Ended::Failures;
+                        continue;
+                    }
+                    self.run(claim, migration, plugin, watch)?
+                }
             };
             watch.done(&done);
             match &done {
@@ -125,6 +132,34 @@ impl How<'_> {
         Ok(ended)
     }
 
+    /// Whether documents are left that failed in a pipeline, of which the migration is but a stage.
+    ///
+    /// # Errors
+    /// If they are, unless failures are allowed: they are tried again through all of its stages, or not at all.
+    fn failed_in_pipeline(
+        &self,
+        claim: &mut Claim,
+        migration: &Migration,
+    ) -> Result<bool, OrderError> {
+        let known = known(claim)?;
+        let standing = known.standing(&migration.name, migration.table());
+        let (State::FailuresLeft, Some(By::Run(id))) = (standing.state, standing.by) else {
+            return Ok(false);
+        };
+        let mut runs = known.in_effect(&migration.name, migration.table());
+        match runs.find(|run| run.id == Some(id) && run.stages.are_several()) {
+            None => Ok(false),
+            Some(_) if self.allow_failures => Ok(true),
+            Some(run) => Err(OrderError::Standing {
+                name: migration.name.clone(),
+                why: format!(
+                    "has documents that failed in run {id} of `{}`: `host retry {id}` tries them again through all of it",
+                    run.name()
+                ),
+            }),
+        }
+    }
+
     /// Has a plugin do its work, or what is left of it.
     fn run(
         &self,
@@ -140,7 +175,7 @@ impl How<'_> {
             });
         }
         loop {
-            let standing = standing(claim, migration)?;
+            let standing = known(claim)?.standing(&migration.name, migration.table());
             let task = match (standing.state, standing.by) {
                 (State::Applied, _) => {
                     return Ok(Done::ByAnother {
@@ -150,7 +185,6 @@ impl How<'_> {
                 (State::FailuresLeft, Some(By::Run(run))) => Task::Retry(run),
                 _ => Task::Migrate(Migrate {
                     table: None,
-                    parameters: (self.parameters)(&migration.name),
                     restart: self.restart,
                     once: true,
                 }),
@@ -173,9 +207,12 @@ impl How<'_> {
     ) -> Job<'a> {
         Job {
             store: self.store,
-            plugin,
+            stages: Stages::one(Stage {
+                plugin,
+                parameters: (self.parameters)(&plugin.manifest.name),
+                granted: (self.granted)(described),
+            }),
             task,
-            granted: (self.granted)(described),
             secrets: self.secrets,
             dry_run: false,
             wait: self.wait,
@@ -232,9 +269,8 @@ impl How<'_> {
     }
 }
 
-/// How a migration stands by now.
-fn standing(claim: &mut Claim, migration: &Migration) -> Result<Standing, OrderError> {
+/// What the ledger tells by now.
+fn known(claim: &mut Claim) -> Result<Known, OrderError> {
     let ledger = claim.ledger();
-    let known = Known::new(ledger.runs()?, ledger.records()?);
-    Ok(known.standing(&migration.name, migration.table()))
+    Ok(Known::new(ledger.runs()?, ledger.records()?))
 }

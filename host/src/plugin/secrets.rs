@@ -48,14 +48,27 @@ impl Secrets {
     }
 
     fn share(&mut self, name: String, value: Arc<SecretString>) {
+        self.wipe(&name, &value);
+        self.values.insert(name, value);
+    }
+
+    /// Wipes the others' secrets, too, and shows none of them: plugins that work on the same documents see what
+    /// those with other secrets have made of them.
+    pub fn wipe_those_of(&mut self, others: &Self) {
+        for (name, value) in &others.values {
+            self.wipe(name, value);
+        }
+    }
+
+    /// Wipes a secret from now on.
+    fn wipe(&mut self, name: &str, value: &SecretString) {
         let text = value.expose_secret();
-        self.trace(&name, text, SHORTEST_WIPED);
+        self.trace(name, text, SHORTEST_WIPED);
         if text.contains(['\n', '\r']) {
             for line in text.lines() {
-                self.trace(&name, line.trim(), SHORTEST_LINE);
+                self.trace(name, line.trim(), SHORTEST_LINE);
             }
         }
-        self.values.insert(name, value);
     }
 
     /// Wipes this text from now on, spelled as it is or as JSON spells it within a string.

@@ -129,7 +129,7 @@ pub fn apply_within(
 }
 
 /// How much text edits may still go over.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
     left: usize,
 }

@@ -97,6 +97,20 @@ impl Arguments {
                 }
                 .into());
             }
+            if let Some(run) = known
+                .in_effect(name, None)
+                .find(|run| run.stages.are_several())
+            {
+                let id = run.id.map_or(0, |id| id.0);
+                return Err(OrderError::Standing {
+                    name: name.clone(),
+                    why: format!(
+                        "was applied by run {id} of `{}`, which has one undo log for all of it: `host undo {id} --forget` frees that",
+                        run.name()
+                    ),
+                }
+                .into());
+            }
             let _claim = claim()?;
             let mut words = Vec::new();
             for run in known.in_effect(name, None).filter_map(|run| run.id) {

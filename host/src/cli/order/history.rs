@@ -9,8 +9,8 @@ use crate::cli::show_run;
 use crate::cli::tables::Format;
 use crate::cli::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
-use crate::ledger::Run;
 use crate::ledger::order::Record;
+use crate::ledger::{Run, Stage};
 use crate::order::history::{Happened, history};
 
 /// Shows what happened to a store, the newest first: when, how long, by whom, with which bytes, and what came of it.
@@ -40,7 +40,7 @@ impl Arguments {
         let mut all = history(store.writer()?.as_mut())?;
         if let Some(name) = &self.migration {
             all.retain(|happened| match happened {
-                Happened::Run(run) => run.migration == *name,
+                Happened::Run(run) => run.stage(name).is_some(),
                 Happened::Record(record) => record.migration == *name,
             });
         }
@@ -82,6 +82,11 @@ fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
 }
 
+/// Something of each stage, joined as their names are.
+fn joined(run: &Run, of: impl Fn(&Stage) -> String) -> String {
+    run.stages.iter().map(of).collect::<Vec<_>>().join("+")
+}
+
 fn run_row(run: &Run) -> Vec<String> {
     let id = run.id.map_or(0, |id| id.0);
     let what = match run.reverts {
@@ -91,11 +96,11 @@ fn run_row(run: &Run) -> Vec<String> {
     vec![
         time(run.now),
         seconds(run.pace.worked),
-        safe(&run.migration).into_owned(),
-        run.version.to_string(),
+        safe(&run.name()).into_owned(),
+        joined(run, |stage| stage.version.to_string()),
         what,
         safe(&run.by).into_owned(),
-        short(&run.plugin.sha256),
+        joined(run, |stage| short(&stage.plugin.sha256)),
         count(run.counters.total),
         count(run.counters.updated),
         count(run.counters.failed),
@@ -126,9 +131,11 @@ fn as_json(happened: &Happened) -> Value {
             let mut value = show_run::as_json(run);
             if let Value::Object(members) = &mut value {
                 members.insert("event".into(), json!("run"));
-                members.insert("version".into(), json!(run.version));
-                members.insert("parameters".into(), parameters(run));
-                members.insert("path".into(), json!(run.plugin.path));
+                if let Some(stage) = run.stages.only() {
+                    members.insert("version".into(), json!(stage.version));
+                    members.insert("parameters".into(), show_run::parameters(stage));
+                    members.insert("path".into(), json!(stage.plugin.path));
+                }
                 members.insert("worked_ms".into(), json!(run.pace.worked));
             }
             value
@@ -144,15 +151,4 @@ fn as_json(happened: &Happened) -> Value {
             "why": record.why,
         }),
     }
-}
-
-/// What a run was given, as JSON: the ledger keeps texts.
-fn parameters(run: &Run) -> Value {
-    run.parameters
-        .iter()
-        .map(|(name, text)| {
-            let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            (name.clone(), value)
-        })
-        .collect()
 }

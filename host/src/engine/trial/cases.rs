@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use migration_document::case::{Actual, Case, Fate, Line, Mismatch};
 use migration_document::{Failure, Filter, Manifest};
 
-use super::super::apply::{Scope, Verdict};
+use super::super::apply::{Rights, Scope, Verdict};
 use super::super::error::RunError;
-use super::super::intent::{Intent, meets};
+use super::super::intent::{Action, meets};
 use super::{Done, OwnedChange, Told, Trial, Way};
 use crate::plugin::gauge::Measured;
 use crate::plugin::{Fixed, Gauge, Level, Plugin, Secrets, Used};
+use crate::stages::Stages;
 use crate::store::{Document, Memory, Table};
 
 /// How many documents of other cases share a batch with a case's own, before and behind them.
@@ -139,14 +140,16 @@ impl<'a> Bench<'a> {
         for (id, body) in &case.documents {
             memory.put(&manifest.table, id, body);
         }
-        let scope = Scope {
-            migration: manifest.name.clone(),
+        let scope = Arc::new(Scope {
             table: Memory::table(&manifest.table),
-            writable: tables(manifest.writes.iter().chain([&manifest.table])),
             // It is asked by the trial, which knows whether it applies.
             filter: Filter::default(),
-            limits: plugin.limits().clone(),
-        };
+            rights: Stages::one(Rights {
+                migration: manifest.name.clone(),
+                writable: tables(manifest.writes.iter().chain([&manifest.table])),
+                limits: plugin.limits().clone(),
+            }),
+        });
         let fixed = Arc::new(fixed(manifest, case));
         let filter = if case.revert {
             Filter::default()
@@ -207,8 +210,10 @@ impl<'a> Bench<'a> {
         let measured = way.measured_by(&gauge);
         if self.case.documents.is_empty() {
             // No run calls a plugin for nothing, but the interface lets it.
-            let called = measured.work.call(&self.trial.world, &[]);
+            let stage = self.trial.stage(measured);
+            let called = stage.work.call(&stage.world(&self.trial.reader), &[]);
             called.map_err(|error| RunError::Contract {
+                plugin: "the plugin".into(),
                 documents: 0,
                 first: String::new(),
                 error,
@@ -331,7 +336,7 @@ impl<'a> Bench<'a> {
 
 /// Whether it ended the call, so that all that shared it were called again.
 fn ends_calls(told: &Told) -> bool {
-    matches!(&told.intent, Intent::Fail(Failure { code, .. }) if code == "trap" || code == "limit")
+    matches!(&told.intent.action, Action::Fail(Failure { code, .. }) if code == "trap" || code == "limit")
 }
 
 fn tables<'n>(names: impl Iterator<Item = &'n String>) -> BTreeMap<String, Arc<Table>> {

@@ -18,9 +18,10 @@ use super::super::start::{Started, start};
 use super::super::{Job, Pace};
 use super::report::{Checked, Finding, Held, Property};
 use super::{Done, OwnedChange, Trial, Way};
-use crate::ledger::{self, Counters, DocumentFailure, Run, RunState};
+use crate::ledger::{self, Counters, DocumentFailure, Run, RunState, Tally};
 use crate::plugin::world::lock;
-use crate::plugin::{Gauge, SharedReader};
+use crate::plugin::{Gauge, Plugin, SharedReader};
+use crate::stages::Stages;
 use crate::store::{Document, Range, Table, Unreadable};
 
 /// How many documents a batch has where nothing else is said. Each is called about three times.
@@ -38,14 +39,15 @@ pub enum Part {
     About(u64),
 }
 
-/// Checks a migration on the documents of a store, or a part of them. Nothing is written, whatever the job says.
+/// Checks the migration of a job's first stage on the documents of a store, or a part of them. Nothing is written,
+/// whatever the job says.
 ///
 /// # Errors
 /// If it cannot begin, as a run could not, or not go on.
 pub fn check(job: &Job<'_>, part: Part, observer: &mut dyn Observer) -> Result<Checked, RunError> {
     let job = &Job {
+        stages: Stages::one(job.stages.first().clone()),
         task: job.task.clone(),
-        granted: job.granted.clone(),
         dry_run: true,
         pace: Pace {
             sample: None,
@@ -56,21 +58,18 @@ pub fn check(job: &Job<'_>, part: Part, observer: &mut dyn Observer) -> Result<C
     };
     let Started {
         scope,
-        work,
-        world,
+        stages,
         reader,
         run,
         one_by_one,
         ..
     } = start(job)?;
-    let table = Arc::clone(&scope.table);
-    let filter = scope.filter.clone();
     let sample = match part {
         Part::Share(share) => share,
-        Part::About(wanted) => Some(Sample::about(wanted, count(&reader, &table)?)),
+        Part::About(wanted) => Some(Sample::about(wanted, count(&reader, &scope.table)?)),
     };
     let to_look_at = if observer.wants_count() {
-        Some(count(&reader, &table)?)
+        Some(count(&reader, &scope.table)?)
     } else {
         None
     };
@@ -79,9 +78,8 @@ pub fn check(job: &Job<'_>, part: Part, observer: &mut dyn Observer) -> Result<C
     let clock = Clock::default();
     let lap = Lap {
         store: job.store,
-        work,
-        table: &table,
-        filter: &filter,
+        stages: &stages,
+        scope: &scope,
         sample,
         after: None,
         until: run.until.clone(),
@@ -91,8 +89,12 @@ pub fn check(job: &Job<'_>, part: Part, observer: &mut dyn Observer) -> Result<C
         limited: AtomicBool::new(false),
         clock: &clock,
     };
-    let trial = Trial::new(scope, Arc::clone(&world.fixed), Arc::clone(&reader));
-    let mut check = Check::new(job, &trial, &filter);
+    let trial = Trial::new(
+        Arc::clone(&scope),
+        Arc::clone(&stages.first().fixed),
+        Arc::clone(&reader),
+    );
+    let mut check = Check::new(job.stages.first().plugin, &trial, &scope.filter);
     let mut pages = Pages::new(&lap);
     let mut interrupted = false;
     let mut looked_at = 0;
@@ -130,7 +132,7 @@ fn count(reader: &SharedReader, table: &Table) -> Result<u64, RunError> {
 }
 
 struct Check<'a> {
-    job: &'a Job<'a>,
+    plugin: &'a Plugin,
     trial: &'a Trial,
     filter: &'a Filter,
     /// Measures the calls as a run makes them, and all others.
@@ -145,18 +147,18 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(job: &'a Job<'a>, trial: &'a Trial, filter: &'a Filter) -> Self {
+    fn new(plugin: &'a Plugin, trial: &'a Trial, filter: &'a Filter) -> Self {
         let held = |property| Held {
             property,
             checked: 0,
             broken: 0,
         };
         let mut properties = vec![held(Property::Deterministic), held(Property::Idempotent)];
-        if job.plugin.back().is_some() {
+        if plugin.back().is_some() {
             properties.push(held(Property::Reversible));
         }
         Self {
-            job,
+            plugin,
             trial,
             filter,
             first: Gauge::default(),
@@ -173,10 +175,13 @@ impl<'a> Check<'a> {
     /// Checks the documents of a batch, each property on a store in which nothing else was done.
     fn batch(&mut self, documents: Vec<Document>) -> Result<(), RunError> {
         let Self {
-            job, trial, filter, ..
+            plugin,
+            trial,
+            filter,
+            ..
         } = *self;
         let way = Way {
-            work: job.plugin.forth(),
+            work: plugin.forth(),
             filter,
         };
         let told = trial.tell(way.measured_by(&self.first), &documents)?;
@@ -205,7 +210,7 @@ impl<'a> Check<'a> {
                 self.found(Property::Idempotent, &done.document.id, problem, changes);
             }
         }
-        if let Some(work) = job.plugin.back() {
+        if let Some(work) = plugin.back() {
             let back = Way {
                 work,
                 filter: &Filter::default(),
@@ -249,6 +254,7 @@ impl<'a> Check<'a> {
             let failed = DocumentFailure {
                 table: self.trial.scope.table.name.clone(),
                 id,
+                migration: None,
                 failure,
             };
             self.errors.push(failed);
@@ -310,7 +316,10 @@ impl<'a> Check<'a> {
         Checked {
             report: Report::of(
                 run,
-                self.counters,
+                Tally {
+                    run: self.counters,
+                    stages: Vec::new(),
+                },
                 state,
                 true,
                 self.errors,
@@ -320,7 +329,7 @@ impl<'a> Check<'a> {
             failures: self.failures,
             properties: self.held,
             findings: self.findings,
-            limits: usage.of(self.job.plugin.limits()),
+            limits: usage.of(self.plugin.limits()),
             per_document: first.time / documents,
         }
     }

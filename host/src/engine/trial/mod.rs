@@ -15,13 +15,15 @@ mod properties;
 pub mod report;
 
 use super::apply::{self, Effect, Scope, Verdict};
+use super::course::Step;
 use super::error::RunError;
-use super::intent::{Intent, Wanted, meets};
+use super::intent::{Action, Intent, meets};
 use super::observer::{Change, Observer};
 use super::sink::Dry;
-use super::transform::transform;
+use super::transform::{Stage, transform};
 use crate::plugin::world::lock;
-use crate::plugin::{Fixed, Gauge, Level, Secrets, SharedReader, Work, World};
+use crate::plugin::{Fixed, Gauge, Level, Secrets, SharedReader, Work};
+use crate::stages::Stages;
 use crate::store::{Document, Reach};
 use overlay::{Changed, Overlay};
 
@@ -91,15 +93,15 @@ struct Told {
 impl Told {
     /// In words, without these secrets; what is long is cut.
     fn words(&self, secrets: &Secrets) -> String {
-        let mut words = match &self.intent {
-            Intent::Skip(reason) => format!("skipped {reason:?}"),
-            Intent::Fail(failure) => format!("failed: {} ({})", failure.message, failure.code),
-            Intent::Update { update, .. } => format!("became {}", update.body),
-            Intent::Delete => "deleted".to_owned(),
-            Intent::Changes(changes) => match serde_json::to_string(changes) {
-                Ok(text) => format!("changes {text}"),
-                Err(_) => format!("{} changes", changes.len()),
-            },
+        let mut words = match &self.intent.action {
+            Action::Skip(reason) => format!("skipped {reason:?}"),
+            Action::Fail(failure) => format!("failed: {} ({})", failure.message, failure.code),
+            Action::Update { update, .. } => format!("became {}", update.body),
+            Action::Delete => "deleted".to_owned(),
+            Action::Changes { legs, .. } => {
+                let steps = legs.iter().flat_map(|leg| &leg.steps);
+                steps.map(in_words).collect::<Vec<_>>().join(", ")
+            }
         };
         for (_, message) in &self.log {
             words.push_str(&format!(", logged {message:?}"));
@@ -111,6 +113,18 @@ impl Told {
             words.push('…');
         }
         words
+    }
+}
+
+/// One of several changes.
+fn in_words(step: &Step) -> String {
+    match step {
+        Step::Update(update) => format!("became {}", update.body),
+        Step::Delete => "deleted".to_owned(),
+        Step::Other(change) => match serde_json::to_string(change) {
+            Ok(text) => format!("changes {text}"),
+            Err(_) => "changes another document".to_owned(),
+        },
     }
 }
 
@@ -126,14 +140,14 @@ struct Done {
 
 /// A plugin's world, in which what it does takes place in memory.
 struct Trial {
-    scope: Scope,
-    world: World,
+    scope: Arc<Scope>,
+    fixed: Arc<Fixed>,
     reader: SharedReader,
     changed: Arc<Mutex<Changed>>,
 }
 
 impl Trial {
-    fn new(scope: Scope, fixed: Arc<Fixed>, store: SharedReader) -> Self {
+    fn new(scope: Arc<Scope>, fixed: Arc<Fixed>, store: SharedReader) -> Self {
         let changed = Arc::new(Mutex::new(Changed::default()));
         let reader: SharedReader = Arc::new(Mutex::new(Box::new(Overlay {
             below: store,
@@ -141,10 +155,7 @@ impl Trial {
         })));
         Self {
             scope,
-            world: World {
-                fixed,
-                reader: Some(Arc::clone(&reader)),
-            },
+            fixed,
             reader,
             changed,
         }
@@ -152,7 +163,16 @@ impl Trial {
 
     /// What nobody is shown.
     fn secrets(&self) -> &Secrets {
-        &self.world.fixed.secrets
+        &self.fixed.secrets
+    }
+
+    /// What is called, and what the plugin sees.
+    fn stage<'w>(&self, way: Way<'w>) -> Stage<'w> {
+        Stage {
+            work: way.work,
+            filter: way.filter.clone(),
+            fixed: Arc::clone(&self.fixed),
+        }
     }
 
     /// Takes back what was done.
@@ -172,12 +192,10 @@ impl Trial {
 
     /// What the plugin says of documents that share a batch.
     fn tell(&self, way: Way<'_>, documents: &[Document]) -> Result<Vec<Told>, RunError> {
-        let wanted = Wanted {
-            table: &self.scope.table,
-            filter: way.filter,
-        };
-        let transformed = transform(way.work, &self.world, wanted, documents)?;
-        let mut log = transformed.log.by_document();
+        let stages = Stages::one(self.stage(way));
+        let transformed = transform(&stages, &self.scope, &self.reader, documents)?;
+        let aside = transformed.asides.into_iter().next().unwrap_or_default();
+        let mut log = aside.log.by_document();
         Ok(transformed
             .intents
             .into_iter()

@@ -217,7 +217,7 @@ impl Trial {
 
     /// The body of a document that was changed, as it is by now.
     fn body_of(&self, (table, id): (&str, &str)) -> Result<Option<String>, RunError> {
-        let writable = self.scope.writable.values();
+        let writable = self.scope.rights.first().writable.values();
         let Some(table) = writable.into_iter().find(|known| known.name == table) else {
             return Ok(None);
         };

@@ -11,20 +11,33 @@ use super::sql::sqlite_error;
 use super::writer::SqliteWriter;
 use crate::ledger::{
     Counters, DocumentFailure, Ledger, Pace, PluginFile, QuarantinePart, Request, Run, RunId,
-    RunState, Trail,
+    RunState, Stage, Trail,
 };
+use crate::stages::Stages;
 use crate::store::{Result, StoreError};
 
 /// The newest version of these tables that this host knows.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
-/// Texts in JSON columns are what serde makes of the types in [`crate::ledger`].
+/// The version before, which keeps no stages. It is made the newest where there is a pipeline to be kept, and not before:
+/// a change of the schema may cost a run its place, see [`Writer::numbering`](crate::store::Writer::numbering).
+const WITHOUT_STAGES: i64 = 2;
+
+/// What the newest version has, and the one before has not.
+const STAGES: &str = r#"
+ALTER TABLE main."_host_runs" ADD COLUMN "stages" TEXT;
+ALTER TABLE main."_host_quarantine" ADD COLUMN "migration" TEXT;
+UPDATE main."_host_meta" SET "value" = 3 WHERE "name" = 'version';
+"#;
+
+/// Texts in JSON columns are what serde makes of the types in [`crate::ledger`]. A run of several migrations has all of
+/// them as `stages`; the columns of a single one then tell of the first.
 const TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS main."_host_meta" (
     "name" TEXT NOT NULL PRIMARY KEY,
     "value" NOT NULL
 ) WITHOUT ROWID;
-INSERT OR IGNORE INTO main."_host_meta" VALUES ('version', 2);
+INSERT OR IGNORE INTO main."_host_meta" VALUES ('version', 3);
 CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "run" INTEGER NOT NULL PRIMARY KEY,
     "migration" TEXT NOT NULL,
@@ -46,7 +59,8 @@ CREATE TABLE IF NOT EXISTS main."_host_runs" (
     "path" TEXT,
     "earlier_plugins" TEXT NOT NULL,
     "reverts" INTEGER,
-    "undo_forgotten" INTEGER NOT NULL
+    "undo_forgotten" INTEGER NOT NULL,
+    "stages" TEXT
 );
 CREATE INDEX IF NOT EXISTS main."_host_runs_claimed" ON "_host_runs" ("table") WHERE "lease" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main."_host_runs_by_migration" ON "_host_runs" ("migration", "table");
@@ -58,7 +72,8 @@ CREATE TABLE IF NOT EXISTS main."_host_quarantine" (
     "id" TEXT NOT NULL,
     "code" TEXT NOT NULL,
     "message" TEXT NOT NULL,
-    "at" TEXT
+    "at" TEXT,
+    "migration" TEXT
 );
 CREATE INDEX IF NOT EXISTS main."_host_quarantine_by_run" ON "_host_quarantine" ("run", "table", "id");
 CREATE INDEX IF NOT EXISTS main."_host_quarantine_in_order" ON "_host_quarantine" ("run");
@@ -85,6 +100,15 @@ CREATE TABLE IF NOT EXISTS main."_host_order" (
 impl SqliteWriter {
     /// Whether the ledger's tables are there. Refuses those of another host.
     pub(super) fn has_ledger(&self) -> Result<bool> {
+        Ok(self.ledger_version()?.is_some())
+    }
+
+    /// Whether the ledger can keep the stages of pipelines.
+    fn keeps_stages(&self) -> Result<bool> {
+        Ok(self.ledger_version()? == Some(VERSION))
+    }
+
+    fn ledger_version(&self) -> Result<Option<i64>> {
         let doing = "reading the ledger's version";
         let present: bool = self
             .connection
@@ -95,7 +119,7 @@ impl SqliteWriter {
             )
             .map_err(|error| sqlite_error(doing, error))?;
         if !present {
-            return Ok(false);
+            return Ok(None);
         }
         let found: Option<i64> = self
             .connection
@@ -111,11 +135,11 @@ impl SqliteWriter {
                 found,
                 known: VERSION,
             }),
-            Some(found) if found < VERSION => Err(StoreError::OlderLedger {
+            Some(found) if found < WITHOUT_STAGES => Err(StoreError::OlderLedger {
                 found,
                 known: VERSION,
             }),
-            found => Ok(found.is_some()),
+            found => Ok(found),
         }
     }
 
@@ -130,9 +154,42 @@ impl SqliteWriter {
         }
         Ok(())
     }
+
+    /// Writes down the stages of a run that has several, within the transaction in hand.
+    fn save_stages(&mut self, run: RunId, stages: &Stages<Stage>) -> Result<()> {
+        if !stages.are_several() {
+            return Ok(());
+        }
+        if !self.keeps_stages()? {
+            self.connection
+                .execute_batch(STAGES)
+                .map_err(|error| sqlite_error("letting the ledger keep stages", error))?;
+        }
+        let stages = text(stages)?;
+        self.connection
+            .prepare_cached(r#"UPDATE main."_host_runs" SET "stages" = ?2 WHERE "run" = ?1"#)
+            .and_then(|mut statement| statement.execute((run.0, stages)))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
 }
 
 impl SqliteWriter {
+    /// Notes at which migration a document in quarantine has failed, within the transaction in hand.
+    fn blame(&mut self, number: i64, migration: Option<&str>) -> Result<()> {
+        // The ledger of a store in which no run has several.
+        if migration.is_none() && !self.keeps_stages()? {
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached(
+                r#"UPDATE main."_host_quarantine" SET "migration" = ?2 WHERE "number" = ?1"#,
+            )
+            .and_then(|mut statement| statement.execute((number, migration)))
+            .map(|_| ())
+            .map_err(|error| sqlite_error(WRITING, error))
+    }
+
     fn select_runs(&mut self, rest: &str, parameters: impl Params) -> Result<Vec<Run>> {
         if !self.has_ledger()? {
             return Ok(Vec::new());
@@ -189,6 +246,7 @@ struct Stored {
     earlier_plugins: String,
     reverts: Option<i64>,
     undo_forgotten: bool,
+    stages: Option<String>,
 }
 
 impl Stored {
@@ -214,6 +272,10 @@ impl Stored {
             earlier_plugins: row.get("earlier_plugins")?,
             reverts: row.get("reverts")?,
             undo_forgotten: row.get("undo_forgotten")?,
+            stages: match row.get("stages") {
+                Err(rusqlite::Error::InvalidColumnName(_)) => None,
+                found => found?,
+            },
         })
     }
 
@@ -226,18 +288,25 @@ impl Stored {
             )
             .into(),
         })?;
+        let stages = match &self.stages {
+            Some(stages) => parse(stages)?,
+            None => Stages::one(Stage {
+                migration: self.migration,
+                version: self.version,
+                plugin: PluginFile {
+                    sha256: self.plugin,
+                    path: self.path,
+                },
+                earlier_plugins: parse(&self.earlier_plugins)?,
+                parameters: parse::<BTreeMap<_, _>>(&self.parameters)?,
+                counters: Counters::default(),
+            }),
+        };
         Ok(Run {
             id: Some(RunId(self.id)),
-            migration: self.migration,
-            version: self.version,
+            stages,
             table: self.table,
-            plugin: PluginFile {
-                sha256: self.plugin,
-                path: self.path,
-            },
-            earlier_plugins: parse(&self.earlier_plugins)?,
             reverts: self.reverts.map(RunId),
-            parameters: parse::<BTreeMap<_, _>>(&self.parameters)?,
             now: u64::try_from(self.now).unwrap_or_default(),
             state,
             checkpoint: self.checkpoint.as_deref().map(parse).transpose()?,
@@ -255,9 +324,14 @@ impl Stored {
 
 impl Ledger for SqliteWriter {
     fn newest_run(&mut self, migration: &str, table: &str) -> Result<Option<Run>> {
+        let is_stage = if self.keeps_stages()? {
+            r#"("migration" = ?1 OR EXISTS (SELECT 1 FROM json_each("stages") WHERE "value" ->> '$.migration' = ?1))"#
+        } else {
+            r#""migration" = ?1"#
+        };
         Ok(self
             .select_runs(
-                r#"WHERE "migration" = ?1 AND "table" = ?2 AND "reverts" IS NULL ORDER BY "run" DESC LIMIT 1"#,
+                &format!(r#"WHERE {is_stage} AND "table" = ?2 AND "reverts" IS NULL ORDER BY "run" DESC LIMIT 1"#),
                 [migration, table],
             )?
             .pop())
@@ -282,10 +356,10 @@ impl Ledger for SqliteWriter {
         let counters = text(&run.counters)?;
         let pace = text(&run.pace)?;
         let ended = run.ended.map(|at| i64::try_from(at).unwrap_or(i64::MAX));
-        let earlier_plugins = text(&run.earlier_plugins)?;
+        let stage = run.stages.first();
+        let earlier_plugins = text(&stage.earlier_plugins)?;
         if let Some(RunId(id)) = run.id {
-            return self
-                .connection
+            self.connection
                 .prepare_cached(
                     r#"UPDATE main."_host_runs" SET "version" = :version, "plugin" = :plugin, "path" = :path, "earlier_plugins" = :earlier_plugins,
                         "state" = :state, "checkpoint" = :checkpoint, "trail" = :trail, "until" = :until, "counters" = :counters,
@@ -294,9 +368,9 @@ impl Ledger for SqliteWriter {
                 )
                 .and_then(|mut statement| {
                     statement.execute(named_params! {
-                        ":version": run.version,
-                        ":plugin": run.plugin.sha256,
-                        ":path": run.plugin.path,
+                        ":version": stage.version,
+                        ":plugin": stage.plugin.sha256,
+                        ":path": stage.plugin.path,
                         ":earlier_plugins": earlier_plugins,
                         ":undo_forgotten": run.undo_forgotten,
                         ":state": run.state.name(),
@@ -310,10 +384,10 @@ impl Ledger for SqliteWriter {
                         ":run": id,
                     })
                 })
-                .map(|_| ())
-                .map_err(|error| sqlite_error(doing, error));
+                .map_err(|error| sqlite_error(doing, error))?;
+            return self.save_stages(RunId(id), &run.stages);
         }
-        let parameters = text(&run.parameters)?;
+        let parameters = text(&stage.parameters)?;
         let now = i64::try_from(run.now).unwrap_or(i64::MAX);
         let id = self
             .connection
@@ -325,11 +399,11 @@ impl Ledger for SqliteWriter {
                         :checkpoint, :trail, :until, :counters, :by, :ended, :lease, :pace, :path, :earlier_plugins,
                         :reverts, :undo_forgotten) RETURNING "run""#,
                 named_params! {
-                    ":migration": run.migration,
-                    ":version": run.version,
+                    ":migration": stage.migration,
+                    ":version": stage.version,
                     ":table": run.table,
-                    ":plugin": run.plugin.sha256,
-                    ":path": run.plugin.path,
+                    ":plugin": stage.plugin.sha256,
+                    ":path": stage.plugin.path,
                     ":earlier_plugins": earlier_plugins,
                     ":reverts": run.reverts.map(|run| run.0),
                     ":undo_forgotten": run.undo_forgotten,
@@ -348,6 +422,7 @@ impl Ledger for SqliteWriter {
                 |row| row.get(0),
             )
             .map_err(|error| sqlite_error(doing, error))?;
+        self.save_stages(RunId(id), &run.stages)?;
         run.id = Some(RunId(id));
         Ok(())
     }
@@ -368,8 +443,14 @@ impl Ledger for SqliteWriter {
                     &failure.failure.at,
                 ))
             })
-            .map(|_| ())
-            .map_err(|error| sqlite_error(WRITING, error))
+            .map_err(|error| sqlite_error(WRITING, error))?;
+        match &failure.migration {
+            None => Ok(()),
+            Some(migration) => {
+                let number = self.connection.last_insert_rowid();
+                self.blame(number, Some(migration))
+            }
+        }
     }
 
     fn quarantined(&mut self, run: RunId, limit: usize) -> Result<Vec<DocumentFailure>> {
@@ -388,17 +469,23 @@ impl Ledger for SqliteWriter {
         limit: usize,
     ) -> Result<Vec<(i64, DocumentFailure)>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let migration = if self.keeps_stages()? {
+            r#""migration""#
+        } else {
+            "NULL"
+        };
         self.connection
-            .prepare_cached(
-                r#"SELECT "number", "table", "id", "code", "message", "at" FROM main."_host_quarantine"
+            .prepare_cached(&format!(
+                r#"SELECT "number", "table", "id", "code", "message", "at", {migration} FROM main."_host_quarantine"
                     WHERE "run" = ?1 AND "number" > ?2 AND "number" <= ?3 ORDER BY "number" LIMIT ?4"#,
-            )
+            ))
             .and_then(|mut statement| {
                 statement
                     .query_map((run.0, part.after, part.until, limit), |row| {
                         let failure = DocumentFailure {
                             table: row.get(1)?,
                             id: row.get(2)?,
+                            migration: row.get(6)?,
                             failure: Failure {
                                 code: row.get(3)?,
                                 message: row.get(4)?,
@@ -423,7 +510,9 @@ impl Ledger for SqliteWriter {
             .map_err(|error| sqlite_error(READING, error))
     }
 
-    fn quarantine_again(&mut self, number: i64, failure: &Failure) -> Result<()> {
+    fn quarantine_again(&mut self, number: i64, failed: &DocumentFailure) -> Result<()> {
+        let failure = &failed.failure;
+        self.blame(number, failed.migration.as_deref())?;
         // The row itself counts, too: so the new number is beyond its own.
         self.connection
             .prepare_cached(
