@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::common::vfs::alone;
-use crate::common::{Lab, guest, stage};
+use crate::common::{Lab, guest, plugin, stage};
 
 mod store;
 
@@ -31,13 +31,15 @@ static UNFILTERED: LazyLock<Plugin> = LazyLock::new(|| load("scripted"));
 /// The migration goes over the things whose `todo` is yes.
 static FILTERED: LazyLock<Plugin> = LazyLock::new(|| load("filtered"));
 
+/// The migration is for none of the things.
+static BYSTANDER: LazyLock<Plugin> = LazyLock::new(|| load_file(plugin("instructor-role")));
+
 fn load(name: &str) -> Plugin {
-    Plugin::load(
-        guest(name).as_ref(),
-        &Limits::default(),
-        &Compiler::unbounded(),
-    )
-    .unwrap()
+    load_file(guest(name))
+}
+
+fn load_file(path: &str) -> Plugin {
+    Plugin::load(path.as_ref(), &Limits::default(), &Compiler::unbounded()).unwrap()
 }
 
 /// How many things there are at first.
@@ -327,6 +329,8 @@ fn thing(lab: &Lab, id: &str) -> Option<Value> {
 #[derive(Debug, Clone)]
 struct Course {
     filtered: bool,
+    /// Behind the plugin comes another one, for which it leaves nothing to do.
+    pipeline: bool,
     wal: bool,
     batch_size: usize,
     workers: usize,
@@ -357,14 +361,16 @@ fn course() -> impl Strategy<Value = Course> {
     (
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         1..8_usize,
         1..4_usize,
         moments,
         ends,
     )
         .prop_map(
-            |(filtered, wal, batch_size, workers, moments, ends)| Course {
+            |(filtered, pipeline, wal, batch_size, workers, moments, ends)| Course {
                 filtered,
+                pipeline,
                 wal,
                 batch_size,
                 workers,
@@ -455,16 +461,23 @@ impl Course {
             Some(End::Stops(left)) => Box::new(Stopper { left, stop: &stop }),
             _ => Box::new(Nobody),
         };
-        let plugin = if self.filtered {
-            &FILTERED
+        let (plugin, behind): (&Plugin, &Plugin) = if self.filtered {
+            (&FILTERED, &BYSTANDER)
         } else {
-            &UNFILTERED
+            (&UNFILTERED, &FILTERED)
+        };
+        let stages = match self.pipeline {
+            true => Stages::new(vec![stage(plugin), stage(behind)]).unwrap(),
+            false => Stages::one(stage(plugin)),
         };
         engine::run(
             &Job {
                 store: &store,
-                stages: Stages::one(stage(plugin)),
-                task: Task::Migrate(Migrate::default()),
+                stages,
+                task: Task::Migrate(Migrate {
+                    table: Some("things".into()),
+                    ..Migrate::default()
+                }),
                 secrets: &Secrets::default(),
                 dry_run: false,
                 wait: false,
@@ -501,6 +514,7 @@ fn beside_any_writer_and_in_any_processes_everything_is_done_once() {
 fn disturbed(lie: Lie, ends: Vec<End>) -> Course {
     Course {
         filtered: false,
+        pipeline: true,
         wal: true,
         batch_size: 4,
         workers: 1,
