@@ -108,6 +108,8 @@ pub struct File {
     pub run: RunSettings,
     /// Limits on plugins, by the names of their flags.
     pub limits: LimitSettings,
+    /// Limits on single plugins, by the names of their migrations. They stand over `limits`.
+    pub limits_of: BTreeMap<String, LimitSettings>,
     /// How tables are seen, by name, where the host would see them otherwise.
     pub tables: BTreeMap<String, TableOverride>,
     /// What plugins are let do beyond their own table, by the names of migrations and bound to their bytes.

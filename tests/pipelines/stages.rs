@@ -330,6 +330,35 @@ fn each_stage_has_its_own_parameters() {
     assert_eq!(lab.thing("c")["answer"], 7);
 }
 
+#[test]
+fn each_stage_has_its_own_limits() {
+    let both = json!([{"set": {"at": "/x", "value": "1"}}, {"set": {"at": "/y", "value": "1"}}]);
+    let lab = Lab::with_things([
+        ("first", json!({"do": {"edit": both}}).to_string().as_str()),
+        ("second", hands_on(&json!({"edit": both})).as_str()),
+    ]);
+    // The first stage makes three edits of it.
+    lab.write(
+        "host.toml",
+        "[limits]\ndocument-edits = 3\n[limits-of.filtered]\ndocument-edits = 1\n",
+    );
+    let counted = report(&lab, &[]);
+    assert_eq!(
+        counted.errors(),
+        [
+            "second limit: the plugin returned more than it may: 2 edits, and the limit `document-edits` is 1; --document-edits raises it"
+        ]
+    );
+    assert_eq!(counted.get("errors")[0]["migration"], "filtered");
+    // A flag is for all.
+    assert_eq!(
+        report(&lab, &["--document-edits", "9"]).counts(),
+        [2, 1, 1, 0, 0]
+    );
+    lab.write("host.toml", "[limits-of.filtered]\ndocument-edit = 1\n");
+    assert_eq!(run(&lab, &[]).status(), 1);
+}
+
 /// Ids are made from the migration's name, not from the run.
 #[test]
 fn ids_are_those_that_the_plugins_would_have_made_alone() {

@@ -24,7 +24,8 @@ pub(super) struct CacheArguments {
 }
 
 impl CacheArguments {
-    /// Loads a plugin, with the limits that the flags and the settings file say.
+    /// Loads a plugin, with the limits that the flags and the settings file say. Which of these are its migration's own is
+    /// known only once it has said what it is.
     pub fn load(
         &self,
         plugin: &Path,
@@ -32,7 +33,11 @@ impl CacheArguments {
         file: &File,
     ) -> Result<Plugin, PluginError> {
         let compiler = compiler()?.with_cache(self.cache(file));
-        Plugin::load(plugin, &limits.over(&file.limits), &compiler)
+        let loaded = Plugin::load(plugin, &limits.over(&file.limits), &compiler)?;
+        match file.limits_of.get(&loaded.manifest.name) {
+            None => Ok(loaded),
+            Some(own) => Plugin::load(plugin, &limits.or(own).over(&file.limits), &compiler),
+        }
     }
 
     /// The user's cache, unless none is wanted, or none can be had: then plugins are compiled each time.

@@ -216,6 +216,12 @@ macro_rules! settings {
         }
 
         impl LimitSettings {
+            /// These settings, and where they say nothing the others.
+            #[must_use]
+            pub fn or(&self, others: &Self) -> Self {
+                Self { $($name: self.$name.or(others.$name),)+ }
+            }
+
             /// The limits: as these settings have them, else as `file` has them, else the defaults.
             #[must_use]
             pub fn over(&self, file: &Self) -> Limits {
@@ -327,6 +333,23 @@ pub(crate) use limit;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_set_stands_before_what_is_said_besides() {
+        let set = |name: &str| toml::from_str::<LimitSettings>(name).unwrap();
+        let flags = set("lookups = 1");
+        let own = set("lookups = 2\ndocument-edits = 2");
+        let all = set("lookups = 3\ndocument-edits = 3\nlog-lines = 3");
+        let limits = flags.or(&own).over(&all);
+        assert_eq!(
+            (
+                limits.lookups.0,
+                limits.document_edits.0,
+                limits.log_lines.0
+            ),
+            (1, 2, 3)
+        );
+    }
 
     #[test]
     fn the_documentation_has_every_limit() {
