@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Seek};
+use std::rc::Rc;
 
 use migration_document::id::new_id;
 use migration_document::json;
@@ -57,28 +58,28 @@ pub fn import(
         snapshot.number(writer)?;
         let mut moved = Vec::new();
         let mut before = 0;
-        for index in 0..snapshot.entries.len() {
-            let Some(Listed { path, entry, .. }) = snapshot.entries.get(index).cloned() else {
-                continue;
-            };
-            let kept = writer.keep_entry(&path)?;
-            let Entry::Documents(table) = entry else {
-                snapshot.keep(writer, kept, index)?;
+        for listed in Rc::clone(&snapshot.entries).iter() {
+            let kept = writer.keep_entry(&listed.path)?;
+            let Entry::Documents(table) = &listed.entry else {
+                snapshot.keep(writer, kept, listed)?;
                 continue;
             };
             let mut progress = |count| progress(before + count);
             let documents = snapshot
-                .documents(store, writer, index, &table, existing, &mut progress)
-                .map_err(|error| error.within(&path))?;
+                .documents(store, writer, listed, table, existing, &mut progress)
+                .map_err(|error| error.within(&listed.path))?;
             before += documents;
-            moved.push(Moved { table, documents });
+            moved.push(Moved {
+                table: table.clone(),
+                documents,
+            });
         }
         Ok(moved)
     })
 }
 
 /// An entry of the archive.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Listed {
     /// Its place in the archive.
     index: usize,
@@ -90,7 +91,7 @@ struct Listed {
 struct Snapshot<R> {
     archive: ZipArchive<R>,
     /// In the order of the archive. Folders have no entry of their own.
-    entries: Vec<Listed>,
+    entries: Rc<[Listed]>,
     numbers: BTreeMap<String, TableNumber>,
     limit: u64,
     /// How much was unpacked.
@@ -133,21 +134,21 @@ impl<R: Read + Seek> Snapshot<R> {
         }
         Ok(Self {
             archive,
-            entries,
+            entries: entries.into(),
             numbers: BTreeMap::new(),
             limit: limit.0,
             unpacked: 0,
         })
     }
 
-    /// Has an entry read, by its place in the archive, and counts what that unpacks.
+    /// Has an entry read, and counts what that unpacks.
     fn read<T>(
         &mut self,
-        index: usize,
+        listed: &Listed,
         read: impl FnOnce(&mut dyn BufRead) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let mut metered = Metered {
-            bytes: self.archive.by_index(index)?,
+            bytes: self.archive.by_index(listed.index)?,
             left: self.limit.saturating_sub(self.unpacked),
             over: false,
         };
@@ -162,11 +163,9 @@ impl<R: Read + Seek> Snapshot<R> {
     }
 
     /// All of a text that is held in memory.
-    fn text(&mut self, at: usize) -> Result<String, TransferError> {
-        let Some(Listed { index, path, .. }) = self.entries.get(at).cloned() else {
-            return Ok(String::new());
-        };
-        let read = self.read(index, |bytes| {
+    fn text(&mut self, listed: &Listed) -> Result<String, TransferError> {
+        let path = &listed.path;
+        let read = self.read(listed, |bytes| {
             let mut text = String::new();
             let length = bytes.take(SCHEMA_BYTES).read_to_string(&mut text)?;
             if length as u64 == SCHEMA_BYTES {
@@ -183,33 +182,23 @@ impl<R: Read + Seek> Snapshot<R> {
         })
     }
 
-    fn find(&self, wanted: &Entry) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|listed| listed.entry == *wanted)
-    }
-
     /// Reads the numbers of the tables, and gives them to them.
     fn number(&mut self, writer: &mut dyn Writer) -> Result<(), TransferError> {
-        for at in 0..self.entries.len() {
-            let Some(Listed {
-                path,
-                entry: Entry::Tables(component),
-                ..
-            }) = self.entries.get(at).cloned()
-            else {
+        for listed in Rc::clone(&self.entries).iter() {
+            let Entry::Tables(component) = &listed.entry else {
                 continue;
             };
-            let text = self.text(at)?;
+            let text = self.text(listed)?;
             for (index, line) in text
                 .lines()
                 .enumerate()
                 .filter(|(_, line)| !line.is_empty())
             {
                 let line: TableLine<'_> = serde_json::from_str(line).map_err(|error| {
-                    TransferError::input(format!("{path}, line {}", index + 1), error.to_string())
+                    let at = format!("{}, line {}", listed.path, index + 1);
+                    TransferError::input(at, error.to_string())
                 })?;
-                let table = path::join(&component, &line.name);
+                let table = path::join(component, &line.name);
                 writer.number_table(&table, line.id)?;
                 self.numbers.insert(table, line.id);
             }
@@ -218,11 +207,13 @@ impl<R: Read + Seek> Snapshot<R> {
     }
 
     /// Keeps an entry as it is.
-    fn keep(&mut self, writer: &mut dyn Writer, kept: i64, at: usize) -> Result<(), TransferError> {
-        let Some(listed) = self.entries.get(at) else {
-            return Ok(());
-        };
-        self.read(listed.index, |bytes| {
+    fn keep(
+        &mut self,
+        writer: &mut dyn Writer,
+        kept: i64,
+        listed: &Listed,
+    ) -> Result<(), TransferError> {
+        self.read(listed, |bytes| {
             let mut part = Vec::with_capacity(PART);
             for number in 0.. {
                 part.clear();
@@ -237,14 +228,14 @@ impl<R: Read + Seek> Snapshot<R> {
 
     /// How the documents of a table are encoded.
     fn encoding(&mut self, table: &str) -> Result<Encoding, TransferError> {
-        let Some(at) = self.find(&Entry::Schema(table.into())) else {
+        let wanted = Entry::Schema(table.into());
+        let entries = Rc::clone(&self.entries);
+        let Some(schema) = entries.iter().find(|listed| listed.entry == wanted) else {
             return Ok(Encoding::Legacy(Legacy::default()));
         };
-        let text = self.text(at)?;
-        Encoding::read(text.lines()).map_err(|error| {
-            let path = self.entries.get(at).map_or("", |listed| &listed.path);
-            TransferError::Snapshot(format!("`{path}`: {error}"))
-        })
+        let text = self.text(schema)?;
+        Encoding::read(text.lines())
+            .map_err(|error| TransferError::Snapshot(format!("`{}`: {error}", schema.path)))
     }
 
     /// Brings the documents of a table in.
@@ -252,15 +243,12 @@ impl<R: Read + Seek> Snapshot<R> {
         &mut self,
         store: &dyn Store,
         writer: &mut dyn Writer,
-        at: usize,
+        listed: &Listed,
         table: &str,
         existing: Existing,
         progress: &mut dyn FnMut(u64),
     ) -> Result<u64, TransferError> {
         let encoding = self.encoding(table)?;
-        let Some(index) = self.entries.get(at).map(|listed| listed.index) else {
-            return Ok(0);
-        };
         let mut ids = Ids {
             table,
             number: self.numbers.get(table).copied(),
@@ -272,11 +260,8 @@ impl<R: Read + Seek> Snapshot<R> {
             existing,
             typed: true,
         };
-        if let Some(number) = ids.number {
-            writer.number_table(table, number)?;
-        }
         let mut intake = Intake::open(store, writer, &target, progress)?;
-        self.read(index, |bytes| {
+        self.read(listed, |bytes| {
             each_line(bytes, LINE_BYTES, |text, at| {
                 let input = |why: String| TransferError::input(at(), why);
                 if !text.starts_with('{') {
@@ -297,9 +282,11 @@ impl<R: Read + Seek> Snapshot<R> {
             })
         })?;
         let count = intake.count();
-        if let Some(number) = ids.number {
+        // Of a table that is in no list, its documents have told the number.
+        if let Some(number) = ids.number
+            && self.numbers.insert(table.into(), number).is_none()
+        {
             writer.number_table(table, number)?;
-            self.numbers.insert(table.into(), number);
         }
         Ok(count)
     }
