@@ -128,6 +128,9 @@ impl Shelf for SqliteReader {
 
 impl SqliteWriter {
     fn make_shelf(&mut self) -> Result<()> {
+        if has_shelf(&self.connection)? {
+            return Ok(());
+        }
         self.connection
             .execute_batch(TABLES)
             .map_err(|error| sqlite_error(KEEPING, error))
