@@ -212,24 +212,13 @@ impl<W: Write + Seek> Export<'_, W> {
 
     fn copy(&mut self, shelved: &ShelfEntry) -> Result<(), TransferError> {
         self.start(&shelved.path)?;
-        for number in 0.. {
-            match self.reader.shelf_part(shelved.number, number)? {
-                Some(part) => self.archive.write_all(&part)?,
-                None => break,
-            }
-        }
-        Ok(())
+        copy_parts(self.reader, shelved, &mut self.archive)
     }
 
     /// All of an entry that was small enough to be held in memory when it came.
     fn text(&mut self, shelved: &ShelfEntry) -> Result<String, TransferError> {
         let mut bytes = Vec::new();
-        for number in 0.. {
-            match self.reader.shelf_part(shelved.number, number)? {
-                Some(part) => bytes.extend(part),
-                None => break,
-            }
-        }
+        copy_parts(self.reader, shelved, &mut bytes)?;
         String::from_utf8(bytes)
             .map_err(|error| TransferError::Snapshot(format!("`{}`: {error}", shelved.path)))
     }
@@ -245,6 +234,14 @@ impl<W: Write + Seek> Export<'_, W> {
                 self.start(&shelved.path)?;
                 Ok(self.archive.write_all(CURRENT)?)
             }
+        }
+    }
+
+    fn ids<'t>(&self, table: &'t Table) -> Ids<'t> {
+        Ids {
+            table,
+            number: self.numbers.get(&table.name).copied(),
+            strict: self.known.contains_key(&table.name),
         }
     }
 
@@ -280,12 +277,10 @@ impl<W: Write + Seek> Export<'_, W> {
 
     /// Whether the legacy encoding tells the types of all values of a table.
     fn tells(&mut self, legacy: &Legacy, table: &Table) -> Result<bool, TransferError> {
+        let ids = self.ids(table);
         let mut tells = true;
         Documents::new(self.reader, table).each(|document| {
-            tells = tells
-                && legacy
-                    .encode(&document.id, &one_line(&document.body))
-                    .is_ok_and(|text| text.is_some());
+            tells = tells && legacy.tells(&document.id, &ids.line(document)?);
             Ok(())
         })?;
         Ok(tells)
@@ -298,22 +293,16 @@ impl<W: Write + Seek> Export<'_, W> {
         };
         let encoding = self.encoding(&table)?;
         self.start(path)?;
-        let ids = Ids {
-            table: &table,
-            number: self.numbers.get(&table.name).copied(),
-            strict: self.known.contains_key(&table.name),
-        };
+        let ids = self.ids(&table);
         let (archive, progress, before) = (&mut self.archive, &mut self.progress, self.before);
         let mut count = 0;
         let documents = Documents::new(self.reader, &table).each(|document| {
             let line = ids.line(document)?;
             let line = match &encoding {
                 Encoding::Current => line,
-                Encoding::Legacy(legacy) => legacy
-                    .encode(&document.id, &line)
-                    .ok()
-                    .flatten()
-                    .ok_or_else(|| ids.refuse(document, "its types cannot be told"))?
+                // That it tells all types was seen when the encoding was chosen, within the same snapshot.
+                Encoding::Legacy(_) => Legacy::encode(&line)
+                    .map_err(|error| ids.refuse(document, error.to_string()))?
                     .into(),
             };
             archive.write_all(line.as_bytes())?;
@@ -338,6 +327,21 @@ impl<W: Write + Seek> Export<'_, W> {
         });
         Ok(())
     }
+}
+
+/// Writes what is kept of an entry.
+fn copy_parts(
+    reader: &mut dyn Reader,
+    shelved: &ShelfEntry,
+    to: &mut impl Write,
+) -> Result<(), TransferError> {
+    for number in 0.. {
+        match reader.shelf_part(shelved.number, number)? {
+            Some(part) => to.write_all(&part)?,
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// The ids of a table's documents.
