@@ -223,6 +223,28 @@ fn a_whole_store_goes_through_a_folder() {
     }
 }
 
+/// A database that keeps a rollback journal lets nobody in once its writer's cache is full.
+#[test]
+fn large_tables_come_in_one_after_the_other_whatever_the_journal() {
+    for mode in ["delete", "wal"] {
+        let lab = Lab::new();
+        lab.database()
+            .pragma_update(None, "journal_mode", mode)
+            .unwrap();
+        let text = "x".repeat(1 << 20);
+        let large = (0..32).map(|id| format!("{{\"_id\":\"{id}\",\"text\":\"{text}\"}}\n"));
+        lab.write("dump/a.jsonl", large.collect::<String>());
+        lab.write("dump/b.jsonl", LINES);
+        let ran = host(&lab, "import", &["dump", "--key", "_id"]).success();
+        assert_eq!(
+            ran.stderr(),
+            "32 documents imported into `a`\n2 documents imported into `b`\n"
+        );
+        // A database that was there keeps the mode that somebody chose.
+        assert_eq!(lab.value("PRAGMA journal_mode"), mode);
+    }
+}
+
 #[test]
 fn one_bad_file_of_a_folder_keeps_all_out() {
     let lab = Lab::new();

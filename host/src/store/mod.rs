@@ -421,6 +421,12 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
         place: Option<&Place>,
     ) -> Result<Option<Document>>;
 
+    /// A table, as it is within the transaction in hand.
+    ///
+    /// # Errors
+    /// If there is none of that name, or it cannot be used.
+    fn table(&mut self, name: &str) -> Result<Arc<Table>>;
+
     /// Makes a document table within the transaction in hand: a key and a JSON column. Where the tables of the store
     /// have numbers, it gets the next one.
     ///

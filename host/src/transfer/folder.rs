@@ -35,7 +35,7 @@ pub fn import_folder(
                 typed,
             };
             let mut progress = |count| progress(before + count);
-            let mut intake = Intake::open(store, writer, &target, &mut progress)?;
+            let mut intake = Intake::open(writer, &target, &mut progress)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let mut input = Input::open(path)?;
             take(&mut intake, *format, &mut input).map_err(|error| error.within(&name))?;

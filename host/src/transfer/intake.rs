@@ -6,7 +6,7 @@ use migration_document::filter::Scalar;
 use migration_document::json;
 
 use super::TransferError;
-use crate::store::{NewKey, Store, StoreError, Table, WriteError, Writer};
+use crate::store::{NewKey, StoreError, Table, WriteError, Writer};
 
 /// What becomes of documents that a table has already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Target<'a> {
 pub(super) struct Intake<'a> {
     writer: &'a mut dyn Writer,
     table: Arc<Table>,
-    key: Option<&'a str>,
+    key: Option<KeyField<'a>>,
     pub typed: bool,
     count: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -46,12 +46,12 @@ pub(super) struct Intake<'a> {
 
 impl<'a> Intake<'a> {
     pub fn open(
-        store: &dyn Store,
         writer: &'a mut dyn Writer,
         target: &Target<'a>,
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self, TransferError> {
-        let table = match store.table(target.table) {
+        // By the writer: once it has written much, another connection may have to wait for its commit.
+        let table = match writer.table(target.table) {
             Ok(table) => table,
             Err(StoreError::NoSuchTable { .. }) => {
                 let keys = if target.key.is_some() {
@@ -83,7 +83,7 @@ impl<'a> Intake<'a> {
         Ok(Self {
             writer,
             table,
-            key: target.key,
+            key: target.key.map(KeyField::new),
             typed: target.typed,
             count: 0,
             progress,
@@ -100,10 +100,10 @@ impl<'a> Intake<'a> {
         if !text.starts_with('{') {
             return Err(TransferError::input(at(), "a document is a JSON object"));
         }
-        let id = match self.key {
+        let id = match &self.key {
             None => None,
-            Some(name) => {
-                let key = key_of(text, name);
+            Some(field) => {
+                let key = field.of(text);
                 Some(key.map_err(|why| TransferError::input(at(), unless_malformed(text, why)))?)
             }
         };
@@ -137,18 +137,34 @@ pub(super) fn unless_malformed(text: &str, why: String) -> String {
     json::check(text).map_or_else(|error| error.to_string(), |()| why)
 }
 
-/// The key that a document holds in a field, as text.
-fn key_of(text: &str, name: &str) -> Result<String, String> {
-    let at = format!("/{}", json::escape(name));
-    let found = json::get(text, &at).map_err(|error| error.to_string())?;
-    match found.and_then(Scalar::parse) {
-        Some(Scalar::String(key)) => Ok(key),
-        Some(Scalar::Number(number)) if number.text().parse::<i64>().is_ok() => {
-            Ok(number.text().to_owned())
+/// The field that holds the keys of documents.
+struct KeyField<'a> {
+    name: &'a str,
+    /// The JSON Pointer to it.
+    pointer: String,
+}
+
+impl<'a> KeyField<'a> {
+    fn new(name: &'a str) -> Self {
+        Self {
+            name,
+            pointer: format!("/{}", json::escape(name)),
         }
-        _ if found.is_none() => Err(format!("it has no `{name}` to be its key")),
-        _ => Err(format!(
-            "its `{name}` is neither a string nor an integer, and cannot be its key"
-        )),
+    }
+
+    /// The key that a document holds, as text.
+    fn of(&self, text: &str) -> Result<String, String> {
+        let name = self.name;
+        let found = json::get(text, &self.pointer).map_err(|error| error.to_string())?;
+        match found.and_then(Scalar::parse) {
+            Some(Scalar::String(key)) => Ok(key),
+            Some(Scalar::Number(number)) if number.text().parse::<i64>().is_ok() => {
+                Ok(number.text().to_owned())
+            }
+            _ if found.is_none() => Err(format!("it has no `{name}` to be its key")),
+            _ => Err(format!(
+                "its `{name}` is neither a string nor an integer, and cannot be its key"
+            )),
+        }
     }
 }

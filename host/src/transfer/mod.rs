@@ -47,7 +47,7 @@ pub fn import(
 ) -> Result<u64, TransferError> {
     let mut writer = store.writer()?;
     in_transaction(writer.as_mut(), |writer| {
-        let mut intake = Intake::open(store, writer, target, progress)?;
+        let mut intake = Intake::open(writer, target, progress)?;
         take(&mut intake, format, input)?;
         Ok(intake.count())
     })

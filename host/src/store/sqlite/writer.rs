@@ -338,6 +338,12 @@ impl Writer for SqliteWriter {
         reader::by_id(&self.connection, &layout, id)
     }
 
+    fn table(&mut self, name: &str) -> Result<Arc<Table>> {
+        let settings = self.overrides.get(name);
+        layout_of(&self.layouts, &self.connection, name, settings)
+            .map(|layout| Arc::clone(&layout.table))
+    }
+
     fn create_document_table(&mut self, name: &str, key: NewKey) -> Result<Arc<Table>> {
         let key = match key {
             NewKey::Text => "TEXT NOT NULL PRIMARY KEY",

@@ -66,7 +66,7 @@ pub fn import(
             };
             let mut progress = |count| progress(before + count);
             let documents = snapshot
-                .documents(store, writer, listed, table, existing, &mut progress)
+                .documents(writer, listed, table, existing, &mut progress)
                 .map_err(|error| error.within(&listed.path))?;
             before += documents;
             moved.push(Moved {
@@ -241,7 +241,6 @@ impl<R: Read + Seek> Snapshot<R> {
     /// Brings the documents of a table in.
     fn documents(
         &mut self,
-        store: &dyn Store,
         writer: &mut dyn Writer,
         listed: &Listed,
         table: &str,
@@ -260,7 +259,7 @@ impl<R: Read + Seek> Snapshot<R> {
             existing,
             typed: true,
         };
-        let mut intake = Intake::open(store, writer, &target, progress)?;
+        let mut intake = Intake::open(writer, &target, progress)?;
         self.read(listed, |bytes| {
             each_line(bytes, LINE_BYTES, |text, at| {
                 let input = |why: String| TransferError::input(at(), why);
