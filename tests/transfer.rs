@@ -246,6 +246,24 @@ fn large_tables_come_in_one_after_the_other_whatever_the_journal() {
 }
 
 #[test]
+fn a_new_database_is_written_ahead_and_one_for_nothing_is_gone() {
+    let lab = Lab::new();
+    lab.write("users.jsonl", LINES);
+    host(&lab, "import", &["users.jsonl", "--key", "_id"]).success();
+    assert_eq!(lab.value("PRAGMA journal_mode"), "wal");
+
+    let lab = Lab::new();
+    let text = "x".repeat(1 << 20);
+    lab.write(
+        "users.jsonl",
+        format!("{{\"text\":\"{text}\"}}\n").repeat(32) + "{oops}\n",
+    );
+    refused(&lab, "import", &["users.jsonl"]);
+    let left: Vec<_> = std::fs::read_dir(lab.path("")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
 fn one_bad_file_of_a_folder_keeps_all_out() {
     let lab = Lab::new();
     std::fs::create_dir(lab.path("dump")).unwrap();

@@ -255,6 +255,7 @@ impl Writer for DisturbedWriter {
         fn rewind() -> Result<()>;
         fn current(table: &Table, id: &str) -> Result<Option<Document>>;
         fn find_again(table: &Table, id: &str, place: Option<&Place>) -> Result<Option<Document>>;
+        fn expect_many() -> Result<()>;
         fn table(name: &str) -> Result<Arc<Table>>;
         fn create_document_table(name: &str, key: NewKey) -> Result<Arc<Table>>;
         fn is_empty(table: &Table) -> Result<bool>;

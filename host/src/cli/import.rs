@@ -11,7 +11,7 @@ use super::logs;
 use super::show::{counted, safe};
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
-use crate::store::{Address, Store};
+use crate::store::{Address, Store, sqlite};
 use crate::transfer::snapshot::{self, Unpacked};
 use crate::transfer::{self, Existing, Format, Input, Moved, Target, TransferError};
 
@@ -76,13 +76,18 @@ impl Arguments {
         drop(store);
         if imported.is_err() && made {
             // The database was made for what could not be imported.
-            for ending in ["", "-wal", "-shm"] {
+            for ending in ["", "-journal", "-wal", "-shm"] {
                 let mut name = path.clone().into_os_string();
                 name.push(ending);
                 let _: io::Result<()> = std::fs::remove_file(name);
             }
         }
-        for moved in imported? {
+        let imported = imported?;
+        if made && let Err(error) = sqlite::write_ahead(&path) {
+            // Somebody uses it already. It holds what it should.
+            tracing::warn!("the new database keeps a rollback journal: {error}");
+        }
+        for moved in imported {
             logs::say(&format!(
                 "{} imported into `{}`",
                 counted(moved.documents, "document"),

@@ -421,6 +421,12 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
         place: Option<&Place>,
     ) -> Result<Option<Document>>;
 
+    /// Gets ready for transactions with very many documents, which takes memory.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    fn expect_many(&mut self) -> Result<()>;
+
     /// A table, as it is within the transaction in hand.
     ///
     /// # Errors

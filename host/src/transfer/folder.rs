@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::format::table_of;
 use super::out::{Documents, write};
-use super::{Existing, Format, Input, Intake, Moved, Output, Target, TransferError, take};
-use crate::store::{Store, in_transaction};
+use super::{Existing, Format, Input, Intake, Moved, Output, Target, TransferError, at_once, take};
+use crate::store::Store;
 
 /// Brings the files of a folder in, each into the table that it is called after, all of them or none.
 ///
@@ -23,9 +23,8 @@ pub fn import_folder(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Moved>, TransferError> {
     let files = files(folder)?;
-    let mut writer = store.writer()?;
     let mut before = 0;
-    in_transaction(writer.as_mut(), |writer| {
+    at_once(store, |writer| {
         let mut moved = Vec::new();
         for (table, format, path) in &files {
             let target = Target {

@@ -19,7 +19,7 @@ pub use format::{Format, table_of};
 pub use intake::{Existing, Target};
 pub use out::export;
 
-use crate::store::{Store, in_transaction};
+use crate::store::{Store, Writer, in_transaction};
 use intake::Intake;
 
 /// How many documents came into a table, or out of it.
@@ -45,12 +45,21 @@ pub fn import(
     input: &mut Input,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TransferError> {
-    let mut writer = store.writer()?;
-    in_transaction(writer.as_mut(), |writer| {
+    at_once(store, |writer| {
         let mut intake = Intake::open(writer, target, progress)?;
         take(&mut intake, format, input)?;
         Ok(intake.count())
     })
+}
+
+/// Brings documents in, all of them or none.
+fn at_once<T>(
+    store: &dyn Store,
+    bring: impl FnOnce(&mut dyn Writer) -> Result<T, TransferError>,
+) -> Result<T, TransferError> {
+    let mut writer = store.writer()?;
+    writer.expect_many()?;
+    in_transaction(writer.as_mut(), bring)
 }
 
 /// Takes all documents of a file.

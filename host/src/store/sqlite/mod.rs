@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub mod backup;
 mod codec;
 mod deadline;
+mod insertion;
 mod layout;
 mod ledger;
 mod order;
@@ -34,6 +35,10 @@ use super::{
 /// Page cache of the connection that writes, in KiB. SQLite's default of 2 MB makes a writer read the same
 /// pages of a large table's indexes again and again.
 const WRITER_CACHE_KIB: i64 = 24 * 1024;
+
+/// Page cache of a connection that brings a table in, in KiB. Keys in no order go to all pages of their index in turns,
+/// and a page that the cache has no room for is written, and read again for its next key.
+const IMPORT_CACHE_KIB: i64 = 64 * 1024;
 
 /// Page cache of a connection that reads, in KiB. Most of them go over a table once, and there are several.
 const READER_CACHE_KIB: i64 = 4 * 1024;
@@ -94,7 +99,7 @@ impl SqliteStore {
         }
     }
 
-    /// Opens a database, or makes an empty one in WAL mode where there is none.
+    /// Opens a database, or makes an empty one where there is none. [`write_ahead`] is for when it has been filled.
     ///
     /// # Errors
     /// If the file cannot be made, or is no SQLite database.
@@ -104,11 +109,7 @@ impl SqliteStore {
         overrides: BTreeMap<String, TableOverride>,
     ) -> Result<Self> {
         if !path.exists() {
-            let connection = Connection::open(path)
-                .map_err(|error| sqlite_error("making the database", error))?;
-            connection
-                .pragma_update(None, "journal_mode", "wal")
-                .map_err(|error| sqlite_error("making the database", error))?;
+            Connection::open(path).map_err(|error| sqlite_error("making the database", error))?;
         }
         Self::open(path, lock_timeout, overrides)
     }
@@ -137,6 +138,18 @@ impl SqliteStore {
     fn layout(&self, connection: &Connection, name: &str) -> Result<Arc<Layout>> {
         layout_of(&self.layouts, connection, name, self.overrides.get(name))
     }
+}
+
+/// Has a new database keep a write-ahead log from now on, as one needs it that is read and written at the same time.
+///
+/// What fills an empty database is written once without that log, and twice with it.
+///
+/// # Errors
+/// If the database cannot be written, or another process uses it.
+pub fn write_ahead(path: &Path) -> Result<()> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|connection| connection.pragma_update(None, "journal_mode", "wal"))
+        .map_err(|error| sqlite_error("making the database", error))
 }
 
 /// A table's layout, worked out once.

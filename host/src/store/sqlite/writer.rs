@@ -8,9 +8,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
 use super::codec::{self, Assignment, Decoded, Generated, NewRow};
+use super::insertion::Insertion;
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
-use super::{Layouts, known_layout, layout_of, reader, shelf};
+use super::{IMPORT_CACHE_KIB, Layouts, known_layout, layout_of, reader, shelf};
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
     WriteError, Writer,
@@ -23,6 +24,8 @@ pub(super) struct SqliteWriter {
     pub(super) overrides: BTreeMap<String, TableOverride>,
     /// The layout that was last asked for.
     last: Option<Arc<Layout>>,
+    /// The statement that last added a document.
+    insertion: Option<Insertion>,
     /// Some constraint of the schema is checked only when a transaction commits.
     deferred: bool,
     locked_at: Option<Instant>,
@@ -52,6 +55,7 @@ impl SqliteWriter {
             layouts,
             overrides,
             last: None,
+            insertion: None,
             deferred,
             locked_at: None,
             rippled: false,
@@ -151,37 +155,31 @@ impl SqliteWriter {
         self.write("updating a document", &sql, params_from_iter(values))
     }
 
-    fn insert_row(&mut self, layout: &Layout, row: NewRow, binary: bool) -> Result<(), WriteError> {
-        let mut assignments = row.assignments;
+    fn insert_row(
+        &mut self,
+        layout: &Arc<Layout>,
+        mut row: NewRow,
+        binary: bool,
+    ) -> Result<(), WriteError> {
         // One order, so that the same columns make the same statement.
-        assignments.sort_by_key(|(index, _)| *index);
-        let mut columns: Vec<_> = assignments
-            .iter()
-            .map(|(index, _)| layout.column(*index))
-            .collect();
-        let mut marks: Vec<_> = assignments
-            .iter()
-            .map(|(index, _)| mark(layout, *index, binary))
-            .collect();
-        if let (Some(rowid), Some(_)) = (layout.rowid, &row.number) {
-            columns.push(rowid.to_owned());
-            marks.push("?");
-        }
-        let sql = if columns.is_empty() {
-            format!("INSERT INTO {} DEFAULT VALUES", layout.from)
-        } else {
-            format!(
-                "INSERT INTO {} ({}) VALUES ({})",
-                layout.from,
-                columns.join(", "),
-                marks.join(", ")
-            )
-        };
-        let values = assignments
+        row.assignments.sort_by_key(|(index, _)| *index);
+        let insertion = self
+            .insertion
+            .take()
+            .filter(|last| last.fits(layout, &row, binary))
+            .unwrap_or_else(|| Insertion::new(layout, &row, binary));
+        let values = row
+            .assignments
             .into_iter()
             .map(|(_, value)| value)
             .chain(row.number);
-        self.write("inserting a document", &sql, params_from_iter(values))
+        let written = self.write(
+            "inserting a document",
+            insertion.sql(),
+            params_from_iter(values),
+        );
+        self.insertion = Some(insertion);
+        written
     }
 
     fn write(&mut self, doing: &str, sql: &str, values: impl Params) -> Result<(), WriteError> {
@@ -207,7 +205,7 @@ impl SqliteWriter {
 }
 
 /// How a value is written: bodies of binary tables are converted by SQLite.
-fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str {
+pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str {
     match layout.table.kind {
         Kind::Document { body } if body == column && binary => "jsonb(?)",
         _ => "?",
@@ -336,6 +334,12 @@ impl Writer for SqliteWriter {
             return Ok(Some(found));
         }
         reader::by_id(&self.connection, &layout, id)
+    }
+
+    fn expect_many(&mut self) -> Result<()> {
+        self.connection
+            .pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)
+            .map_err(|error| sqlite_error("sizing the cache", error))
     }
 
     fn table(&mut self, name: &str) -> Result<Arc<Table>> {

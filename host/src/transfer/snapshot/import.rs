@@ -11,10 +11,10 @@ use zip::ZipArchive;
 use super::{PART, TableLine};
 use crate::convex::legacy::LegacyError;
 use crate::convex::{ConvexId, Encoding, Entry, Legacy, TableNumber, path};
-use crate::store::{Store, Writer, in_transaction};
+use crate::store::{Store, Writer};
 use crate::transfer::intake::{Intake, unless_malformed};
 use crate::transfer::json::each_line;
-use crate::transfer::{Existing, Moved, Target, TransferError};
+use crate::transfer::{Existing, Moved, Target, TransferError, at_once};
 
 /// A document may be 1 MiB large for Convex; the encoding of bytes makes it longer.
 const LINE_BYTES: u64 = 64 << 20;
@@ -53,8 +53,7 @@ pub fn import(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Moved>, TransferError> {
     let mut snapshot = Snapshot::open(archive, limit)?;
-    let mut writer = store.writer()?;
-    in_transaction(writer.as_mut(), |writer| {
+    at_once(store, |writer| {
         snapshot.number(writer)?;
         let mut moved = Vec::new();
         let mut before = 0;
