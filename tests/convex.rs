@@ -1,5 +1,6 @@
 //! Snapshots of Convex, in, migrated, and out.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -11,14 +12,16 @@ use migration_document::id::new_id;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
+use crate::common::process::{alone, inherited, measured};
 use crate::common::{Lab, Ran, STORE, plugin};
 
 /// The entries of an archive, in their order.
 type Entries = Vec<(String, Vec<u8>)>;
 
-fn pack(path: &Path, entries: &Entries) {
+fn pack(path: &Path, entries: impl IntoIterator<Item: Borrow<(String, Vec<u8>)>>) {
     let mut archive = ZipWriter::new(File::create(path).unwrap());
-    for (name, content) in entries {
+    for entry in entries {
+        let (name, content) = entry.borrow();
         archive
             .start_file(name.as_str(), SimpleFileOptions::default())
             .unwrap();
@@ -211,8 +214,8 @@ fn what_no_migration_touched_comes_out_byte_for_byte() {
 }
 
 /// 200,000 documents in twelve tables of the root, every second of them in the legacy encoding, and what else a
-/// snapshot has.
-fn large_snapshot() -> Entries {
+/// snapshot has. One entry after the other, because all of them are large.
+fn large_snapshot() -> impl Iterator<Item = (String, Vec<u8>)> {
     const NAMES: [&str; 12] = [
         "users", "recipes", "posts", "messages", "threads", "teams", "rooms", "tags", "files",
         "likes", "visits", "mails",
@@ -228,34 +231,39 @@ fn large_snapshot() -> Entries {
     let list =
         listed.map(|(place, name)| format!("{{\"name\":\"{name}\",\"id\":{}}}", number(place)));
     entries.insert(1, ("_tables/documents.jsonl".into(), lines(list)));
-    for (place, name) in NAMES.into_iter().enumerate() {
-        let with = |document: String| {
-            let rest = document.strip_suffix('}').unwrap();
-            format!("{rest},\"status\":\"draft\",\"title\":\"Soup\"}}")
-        };
-        let seeds = 0..200_000 / NAMES.len() + 1;
-        let (documents, schema) = if place.is_multiple_of(2) {
-            let documents = seeds.map(|seed| with(current(number(place), seed)));
-            (lines(documents), b"\"uniform\"\n".to_vec())
-        } else {
-            // Values of one type only: contexts of single documents are tested elsewhere.
-            let documents = seeds.map(|seed| with(legacy(number(place), 2 * seed)));
-            let shape = LEGACY_SHAPE.replace("10002", &number(place).to_string()).replace(
+    let tables = NAMES
+        .into_iter()
+        .enumerate()
+        .flat_map(move |(place, name)| {
+            let with = |document: String| {
+                let rest = document.strip_suffix('}').unwrap();
+                format!("{rest},\"status\":\"draft\",\"title\":\"Soup\"}}")
+            };
+            let seeds = 0..200_000 / NAMES.len() + 1;
+            let (documents, schema) = if place.is_multiple_of(2) {
+                let documents = seeds.map(|seed| with(current(number(place), seed)));
+                (lines(documents), b"\"uniform\"\n".to_vec())
+            } else {
+                // Values of one type only: contexts of single documents are tested elsewhere.
+                let documents = seeds.map(|seed| with(legacy(number(place), 2 * seed)));
+                let shape = LEGACY_SHAPE.replace("10002", &number(place).to_string()).replace(
                 "\"updatedAt\"",
                 "\"recipeTitle\"?: string, \"status\": string, \"title\": string, \"updatedAt\"",
             );
-            let schema = serde_json::to_string(&shape).unwrap() + "\n";
-            (lines(documents), schema.into_bytes())
-        };
-        entries.push((format!("{name}/documents.jsonl"), documents));
-        entries.push((format!("{name}/generated_schema.jsonl"), schema));
-    }
-    entries
+                let schema = serde_json::to_string(&shape).unwrap() + "\n";
+                (lines(documents), schema.into_bytes())
+            };
+            [
+                (format!("{name}/documents.jsonl"), documents),
+                (format!("{name}/generated_schema.jsonl"), schema),
+            ]
+        });
+    entries.into_iter().chain(tables)
 }
 
 #[test]
 fn a_large_snapshot_is_migrated_three_times_and_goes_the_whole_way_round() {
-    let entries = large_snapshot();
+    let entries = large_snapshot().collect();
     let lab = imported(&entries);
     assert_same(&exported(&lab), &entries);
     for name in [
@@ -286,6 +294,37 @@ fn a_large_snapshot_is_migrated_three_times_and_goes_the_whole_way_round() {
     assert!(again.documents() == lab.documents());
 }
 
+/// Runs `host`, which must not need more memory for 200,000 documents than for a few.
+#[track_caller]
+fn in_little_memory(lab: &Lab, command: &str, more: &[&str]) {
+    const MOST: usize = 150_000_000;
+    // What this process ever had counts for those that it starts.
+    assert!(inherited() < MOST);
+    let (output, used) = measured(lab.command(&[&[command, "--store", STORE], more].concat()));
+    lab.ran(output).success();
+    assert!(used.memory < MOST, "{command} {more:?} took {used:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn large_stores_go_in_and_out_in_little_memory() {
+    let body = || {
+        let lab = Lab::new();
+        pack(&lab.path("in.zip"), large_snapshot());
+        in_little_memory(&lab, "import", &["in.zip"]);
+        in_little_memory(&lab, "export", &["out.zip"]);
+        in_little_memory(&lab, "export", &["--table", "users", "users.csv.gz"]);
+        // A component's table cannot be the name of a file.
+        lab.sql("DROP TABLE \"mail/outbox\"");
+        in_little_memory(&lab, "export", &["dump"]);
+        let again = Lab::new();
+        std::fs::rename(lab.path("dump"), again.path("dump")).unwrap();
+        in_little_memory(&again, "import", &["dump", "--key", "_id"]);
+        assert!(again.documents() == lab.documents());
+    };
+    alone("convex::large_stores_go_in_and_out_in_little_memory", body);
+}
+
 #[test]
 fn a_legacy_table_changes_its_encoding_only_where_types_would_be_lost() {
     let lab = imported(&snapshot(3));
@@ -304,7 +343,7 @@ fn a_legacy_table_changes_its_encoding_only_where_types_would_be_lost() {
     let text = String::from_utf8(entries["old/documents.jsonl"].clone()).unwrap();
     assert!(text.contains("\"int\":42,"), "{text}");
     let again = Lab::new();
-    pack(&again.path("in.zip"), &entries.into_iter().collect());
+    pack(&again.path("in.zip"), entries);
     host(&again, "import", &["in.zip"]).success();
     assert_eq!(again.documents()["old"], lab.documents()["old"]);
 }
@@ -444,7 +483,7 @@ fn archives_that_are_none_are_refused() {
     hint: it is no ZIP archive, or a damaged one; no document was imported
     [exit status: 1]
     ");
-    pack(&lab.path("whole.zip"), &snapshot(2));
+    pack(&lab.path("whole.zip"), snapshot(2));
     let whole = std::fs::read(lab.path("whole.zip")).unwrap();
     lab.write("in.zip", &whole[..whole.len() / 2]);
     assert_snapshot!(refused(&lab, &["in.zip"]), @"
@@ -455,7 +494,7 @@ fn archives_that_are_none_are_refused() {
     ");
     pack(
         &lab.path("in.zip"),
-        &vec![("notes.txt".into(), b"hello".to_vec())],
+        vec![("notes.txt".into(), b"hello".to_vec())],
     );
     assert_snapshot!(refused(&lab, &["in.zip"]), @"
     ------- stderr -------

@@ -1,5 +1,6 @@
 //! A folder of its own for each test, the binary to run in it, and the database to look at afterwards.
 
+pub mod process;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(unix)]

@@ -5,7 +5,6 @@
 //! are passed on. Nothing is synced: a process that is killed leaves to the system what it has written.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::process::Command;
 use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -42,23 +41,10 @@ static WATCHED: Mutex<Vec<&'static Watched>> = Mutex::new(Vec::new());
 
 /// Runs a test's body in a process in which no other test runs: all its databases are watched, and it may fork.
 pub fn alone(test: &str, body: impl FnOnce()) {
-    const ALONE: &str = "HOST_TEST_ALONE";
-    if std::env::var_os(ALONE).is_some() {
+    super::process::alone(test, || {
         watch();
-        return body();
-    }
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
-    print!("{said}");
+        body();
+    });
 }
 
 /// From here on, this happens at the `at`-th operation of this process.
