@@ -6,6 +6,7 @@ mod bad_input;
 mod crash;
 mod down;
 mod gates;
+mod many;
 mod pipelines;
 mod steps;
 mod together;
