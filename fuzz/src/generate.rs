@@ -45,6 +45,9 @@ const TOKENS: &[&str] = &[
     "a", "b", "c", "_id", "", "~0", "~1", "\"", "0", "1", "2", "-", "\u{e9}", "00",
 ];
 
+/// Pointers to what most documents have.
+const FIELDS: &[&str] = &["/a", "/b", "/c"];
+
 const SPACES: &[&str] = &["", "", "", " ", "\n  "];
 
 /// A scalar's JSON text.
@@ -146,7 +149,11 @@ pub fn conditions(bytes: &mut Unstructured<'_>) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
     for _ in 0..bytes.int_in_range(0..=3)? {
         conditions.push(Condition {
-            at: pointer(bytes)?,
+            at: if bytes.ratio(2, 3)? {
+                bytes.choose(FIELDS).map(|field| (*field).to_owned())?
+            } else {
+                pointer(bytes)?
+            },
             test: test(bytes)?,
         });
     }
