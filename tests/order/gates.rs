@@ -45,6 +45,10 @@ fn what_came_to_its_end_in_development_runs_in_production_from_the_same_files() 
     // Whoever names no environment sees the same.
     let ran = lab.host(&["up", "--store", "sqlite:prod.db", "--require", "dev"]);
     assert_eq!(ran.status(), 4, "{ran}");
+    assert!(
+        ran.stderr().contains("`first`, `indexed` has not come to"),
+        "{ran}"
+    );
 
     put(
         &lab,
@@ -81,6 +85,53 @@ fn what_came_to_its_end_in_development_runs_in_production_from_the_same_files() 
         (&run["migration"], &run["state"], &run["updated"]),
         (&json!("first"), &json!("finished"), &json!(2))
     );
+}
+
+#[test]
+fn a_plugin_that_was_mended_has_to_prove_itself_before_a_retry() {
+    let lab = team(&[Plugin {
+        at_x: TRAP,
+        ..Plugin::default()
+    }]);
+    lab.put("things", [("x", "{}")]);
+    std::fs::copy(lab.path("app.db"), lab.path("prod.db")).unwrap();
+    let plugin = "migrations/first.wasm";
+    let by_hand = lab.host(&["run", plugin, "--store", "sqlite:prod.db"]);
+    assert_eq!(by_hand.status(), 3, "{by_hand}");
+    put(
+        &lab,
+        &Plugin {
+            at_x: HEAL,
+            ..Plugin::default()
+        },
+    );
+    let retry = ["retry", "1", "--plugin", plugin];
+    let ran = prod(&lab, &retry);
+    assert_eq!(ran.status(), 4, "{ran}");
+    let told = "`first` has not come to its end in `dev` with these bytes";
+    assert!(ran.stderr().contains(told), "{ran}");
+    prod(&lab, &[&retry[..], &["--dry-run"]].concat()).success();
+    dev(&lab, &["up"]).success();
+    prod(&lab, &retry).success();
+}
+
+#[test]
+fn what_is_half_done_or_was_written_otherwise_proves_nothing() {
+    let lab = team(&[Plugin::default()]);
+    lab.run("migrations/first.wasm", &["--limit", "1"])
+        .success();
+    let shut = |migration: &str| {
+        let ran = prod(&lab, &["up"]);
+        assert_eq!(ran.status(), 4, "{ran}");
+        let told = format!("error: `{migration}` has not come to its end in `dev`");
+        assert!(ran.stderr().starts_with(&told), "{ran}");
+    };
+    shut("first");
+    dev(&lab, &["up"]).success();
+    put_steps(&lab, "later", "version = 2");
+    dev(&lab, &["up"]).success();
+    put_steps(&lab, "later", "version = 2\ndescription = \"Another\"");
+    shut("later");
 }
 
 #[test]

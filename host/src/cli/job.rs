@@ -52,17 +52,22 @@ pub(super) struct LedgerJobArguments {
 }
 
 impl LedgerJobArguments {
-    /// Has the plugin do its task for a run, and shows the report.
+    /// Has the plugins do their task for a run, and shows the report. Unless nothing is written, `allowed` has its say
+    /// about them first.
     pub fn carry_out(
         self,
         file: &File,
         (address, store): (&StoreArguments, &dyn Store),
         run: &Run,
         task: Task,
+        allowed: impl FnOnce(&Stages<Plugin>) -> Result<(), CommandError>,
         format: Format,
     ) -> Result<(Report, Ending), CommandError> {
         let load = |path: &Path| self.cache.load(path, &self.limits, file);
         let plugins = plugins_of(run, &self.plugin, load)?;
+        if !self.dry_run {
+            allowed(&plugins)?;
+        }
         // The run has its own.
         let parameters = ParameterArguments::default();
         let stages = stages(&plugins, parameters, &self.grants, file)?;

@@ -1,11 +1,14 @@
 //! `host retry`: the failed documents of a run, again.
 
 use super::job::LedgerJobArguments;
+use super::order::require::RequireArguments;
 use super::tables::Format;
 use super::{CommandError, Ending, HELP, Missing, StoreArguments};
 use crate::config::File;
 use crate::engine::{RunError, Task};
 use crate::ledger::RunId;
+use crate::plugin::Plugin;
+use crate::stages::Stages;
 
 /// Tries the documents again that failed in a run, and no others.
 ///
@@ -31,6 +34,9 @@ pub(super) struct Arguments {
     format: Format,
 
     #[command(flatten)]
+    require: RequireArguments,
+
+    #[command(flatten)]
     job: LedgerJobArguments,
 }
 
@@ -39,11 +45,14 @@ impl Arguments {
         let store = self.store.open(file, Missing::Refuse)?;
         let id = RunId(self.run);
         let run = store.writer()?.run(id)?.ok_or(RunError::NoRun(id))?;
+        let proven =
+            |plugins: &Stages<Plugin>| self.require.check_plugins(file, &self.store, plugins);
         let (_, ending) = self.job.carry_out(
             file,
             (&self.store, store.as_ref()),
             &run,
             Task::Retry(id),
+            proven,
             self.format,
         )?;
         Ok(ending)

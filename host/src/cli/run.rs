@@ -100,10 +100,7 @@ impl Arguments {
         let manifests = plugins.each().map(|plugin| &plugin.manifest);
         check_manifests(&manifests, self.table.is_none()).map_err(RunError::from)?;
         if !self.dry_run {
-            let bytes = plugins
-                .iter()
-                .map(|plugin| (plugin.manifest.name.as_str(), plugin.sha256.as_str()));
-            self.require.check(file, &self.store, bytes)?;
+            self.require.check_plugins(file, &self.store, &plugins)?;
         }
         let store = self.store.open(file, Missing::Refuse)?;
         let stages = stages(&plugins, self.parameters, &self.grants, file)?;

@@ -148,7 +148,7 @@ fn revert(
         .filter(|revert| revert.state.goes_on() && !restart);
     let task = Task::Revert { run, restart };
     let by = unfinished.as_ref().unwrap_or(&record);
-    let (report, ending) = job.carry_out(file, (address, store), by, task, format)?;
+    let (report, ending) = job.carry_out(file, (address, store), by, task, |_| Ok(()), format)?;
     let record = ledger.run(run)?.ok_or(RunError::NoRun(run))?;
     if report.state == RunState::Finished && !report.dry_run && record.state == RunState::Undoing {
         logs::say(&format!(

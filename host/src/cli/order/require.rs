@@ -4,6 +4,8 @@ use crate::cli::{CommandError, StoreArguments};
 use crate::config::File;
 use crate::order::gate::unproven;
 use crate::order::standing::Known;
+use crate::plugin::Plugin;
+use crate::stages::Stages;
 
 /// In which environments a migration must have come to its end before.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,6 +16,19 @@ pub(in crate::cli) struct RequireArguments {
 }
 
 impl RequireArguments {
+    /// Refuses plugins that have not, as [`Self::check`] does.
+    pub fn check_plugins(
+        &self,
+        file: &File,
+        store: &StoreArguments,
+        plugins: &Stages<Plugin>,
+    ) -> Result<(), CommandError> {
+        let bytes = plugins
+            .iter()
+            .map(|plugin| (plugin.manifest.name.as_str(), plugin.sha256.as_str()));
+        self.check(file, store, bytes)
+    }
+
     /// Refuses migrations, each a name and the SHA-256 of its bytes, that have not come to their end in the
     /// environments that the flags and the settings of the store's own environment name.
     pub fn check<'a>(
