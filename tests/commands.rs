@@ -102,7 +102,7 @@ fn a_plugin_tells_what_it_is_and_what_it_wants() {
     secrets      api-key
     needs        --allow secret:api-key
     granted      not by host.toml: secret:api-key
-    taken back   by the undo log
+    taken back   by the undo log, or by its own `revert`
     interface    0.1.0
     imports      migration:plugin/types@0.1.0, migration:plugin/lookup@0.1.0, migration:plugin/context@0.1.0, migration:plugin/log@0.1.0
     size         [SIZE]

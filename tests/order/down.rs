@@ -119,6 +119,30 @@ fn a_plugin_takes_its_own_work_back_where_the_undo_log_is_gone() {
 }
 
 #[test]
+fn a_plugin_that_takes_its_work_back_has_its_secrets() {
+    let body = r#"{"do":{"edit":[{"set":{"at":"/n","value":"1"}}]},"undo":{"secret":"api-key"}}"#;
+    let lab = team(&[]);
+    lab.sql("DELETE FROM things");
+    lab.put("things", [("s", body)]);
+    fs::copy(guest("secretive"), lab.path("migrations/secretive.wasm")).unwrap();
+    let with_secret = |command| {
+        let allowed = [command, "--env", "dev", "--allow", "secret:api-key"];
+        lab.host_with(&[("HOST_SECRET_API_KEY", "sk-live-4242")], &allowed)
+    };
+    with_secret("up").success();
+    dev(&lab, &["down", "--forget", "secretive"]).success();
+    // It is the undo log that needs none, and that is gone.
+    refused(
+        &lab,
+        &["down", "--allow", "secret:api-key"],
+        1,
+        "HOST_SECRET_API_KEY that holds it is not set",
+    );
+    with_secret("down").success();
+    assert_eq!(lab.thing("s")["answer"], "sk-live-4242");
+}
+
+#[test]
 fn what_others_run_after_stays() {
     let lab = team(&[Plugin::default()]);
     dev(&lab, &["up"]).success();

@@ -89,6 +89,18 @@ impl Plan {
     }
 }
 
+/// Whether a plugin's own `revert` takes a migration back, because the undo log of a run is gone.
+#[must_use]
+pub fn reverts(known: &Known, entry: &Entry) -> bool {
+    in_effect(known, entry).any(|run| run.undo_forgotten)
+}
+
+/// The runs of a migration that are to be taken back, the last one first: what earlier ones changed lies under it.
+fn in_effect<'k>(known: &'k Known, entry: &Entry) -> impl Iterator<Item = &'k Run> {
+    let table = entry.migration.as_ref().and_then(Migration::table);
+    known.in_effect(&entry.name, table)
+}
+
 impl How<'_> {
     /// Takes migrations back in the order given. The next call goes on with the one at which this one stopped.
     ///
@@ -114,9 +126,7 @@ impl How<'_> {
                 show(&unmake(claim, record)?);
                 continue;
             }
-            // What earlier runs of it changed lies under what the last one did.
-            let table = entry.migration.as_ref().and_then(Migration::table);
-            for run in known.in_effect(&entry.name, table) {
+            for run in in_effect(&known, entry) {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Ended::Interrupted);
                 }

@@ -17,11 +17,11 @@ use crate::cli::{CommandError, Ending, HELP, Missing, StoreArguments, logs, stop
 use crate::config::File;
 use crate::engine::forget::forget;
 use crate::order::claim::Claim;
-use crate::order::down::Undone;
+use crate::order::down::{Undone, reverts};
 use crate::order::forget::forget as forget_tables;
 use crate::order::standing::Known;
 use crate::order::up::{Ended, How};
-use crate::order::{OrderError, Plan};
+use crate::order::{Entry, OrderError, Plan};
 
 /// Takes the last migrations back, the last one first.
 ///
@@ -87,9 +87,9 @@ impl Arguments {
         let stop = stop_on_signals()?;
         let explain = |error| self.store.order_error(file, error);
         let claim = || Claim::take(store.as_ref(), self.wait, &stop).map_err(explain);
+        let mut ledger = store.writer()?;
+        let known = Known::new(ledger.runs()?, ledger.records()?);
         if let Some(name) = &self.forget {
-            let mut ledger = store.writer()?;
-            let known = Known::new(ledger.runs()?, ledger.records()?);
             if !known.names().any(|known| known == name) {
                 return Err(OrderError::Standing {
                     name: name.clone(),
@@ -123,15 +123,18 @@ impl Arguments {
         }
         let migrations = self.folder.read_if_there(file)?;
         // What is refused leaves the store as it is: so it is looked at before anything is claimed.
-        let plan = Plan::of(migrations.clone(), store.writer()?.as_mut()).map_err(explain)?;
+        let plan = Plan::of(migrations.clone(), ledger.as_mut()).map_err(explain)?;
         let last = plan.last(self.count).map_err(explain)?;
         // The undo log needs none.
-        let reverting = if self.revert {
-            plugins(&last)
-        } else {
-            Vec::new()
-        };
-        let names = reverting.iter().flat_map(|plugin| &plugin.manifest.secrets);
+        let by_plugins: Vec<&Entry> = last
+            .iter()
+            .copied()
+            .filter(|entry| self.revert || reverts(&known, entry))
+            .collect();
+        let by_plugins = plugins(&by_plugins);
+        let names = by_plugins
+            .iter()
+            .flat_map(|plugin| &plugin.manifest.secrets);
         let secrets = self.secrets.read(names, file)?;
         if last.is_empty() {
             end(&mut Shower::new(self.format, &secrets), &plan, 0)?;
