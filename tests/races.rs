@@ -8,7 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use host::engine::undo::{UndoReport, undo};
-use host::engine::{self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Task};
+use host::engine::{
+    self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Stage, Task,
+};
 use host::ledger::{Counters, RunId, RunState};
 use host::plugin::{Compiler, Limits, Plugin, Secrets};
 use host::stages::Stages;
@@ -470,27 +472,75 @@ impl Course {
             true => Stages::new(vec![stage(plugin), stage(behind)]).unwrap(),
             false => Stages::one(stage(plugin)),
         };
-        engine::run(
-            &Job {
-                store: &store,
-                stages,
-                task: Task::Migrate(Migrate {
-                    table: Some("things".into()),
-                    ..Migrate::default()
-                }),
-                secrets: &Secrets::default(),
-                dry_run: false,
-                wait: false,
-                pace: Pace {
-                    batch_size: self.batch_size,
-                    workers: self.workers,
-                    ..Pace::default()
-                },
-                stop: &stop,
-            },
-            observer.as_mut(),
-        )
+        let pace = Pace {
+            batch_size: self.batch_size,
+            workers: self.workers,
+            ..Pace::default()
+        };
+        migrate(&store, stages, pace, &stop, observer.as_mut())
     }
+}
+
+/// Runs a migration, or several, over things.
+fn migrate(
+    store: &dyn Store,
+    stages: Stages<Stage<'_>>,
+    pace: Pace,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<Report, RunError> {
+    engine::run(
+        &Job {
+            store,
+            stages,
+            task: Task::Migrate(Migrate {
+                table: Some("things".into()),
+                ..Migrate::default()
+            }),
+            secrets: &Secrets::default(),
+            dry_run: false,
+            wait: false,
+            pace,
+            stop,
+        },
+        observer,
+    )
+}
+
+#[test]
+fn what_comes_back_while_a_sweep_finds_nothing_is_found_by_the_next() {
+    let body = r#"{"todo":"yes","list":[],"do":{"edit":[{"set":{"at":"/list/-","value":"1"}},{"set":{"at":"/todo","value":"\"no\""}}]}}"#;
+    let lab = Lab::with_things([("a", body), ("b", body)]);
+    lab.use_wal();
+    let database = Mutex::new((lab.database(), 0));
+    let application = move || {
+        let (database, acts) = &mut *database.lock().unwrap();
+        let sql = match *acts {
+            // Something else, so that there is a sweep; and once more, within it.
+            0 | 1 => "INSERT INTO others (_id, doc) VALUES (random(), '{}')",
+            // Behind the next one, which has read the table by now.
+            2 => "UPDATE things SET doc = json_set(doc, '$.todo', 'yes') WHERE _id = 'a'",
+            _ => return,
+        };
+        let left = "SELECT 1 FROM things WHERE doc ->> '$.todo' = 'yes'";
+        if *acts == 0 || !database.prepare(left).unwrap().exists([]).unwrap() {
+            database.execute_batch(sql).unwrap();
+            *acts += 1;
+        }
+    };
+    let sqlite = SqliteStore::open(
+        &lab.path("app.db"),
+        Duration::from_secs(60),
+        BTreeMap::new(),
+    )
+    .unwrap();
+    let store = Disturbed::new(sqlite, application, None, None);
+    let stop = AtomicBool::new(false);
+    let stages = Stages::one(stage(&FILTERED));
+    let report = migrate(&store, stages, Pace::default(), &stop, &mut Nobody).unwrap();
+    assert_eq!(report.counters.total, 3);
+    let lists = lab.column("SELECT doc ->> '$.list' FROM things ORDER BY _id", &[]);
+    assert_eq!(lists, ["[1,1]", "[1]"]);
 }
 
 #[test]

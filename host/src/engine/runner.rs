@@ -32,6 +32,10 @@ const FIRST_BATCH: usize = 500;
 /// How many further laps there are at the most while others keep writing.
 const LAPS: u32 = 10;
 
+/// How many sweeps in a row may find nothing while others write. What they wrote may lie behind the sweep, but where
+/// they never rest there is no sweep that could tell.
+const SWEEPS_IN_VAIN: u32 = 3;
+
 pub(super) struct Runner<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) started: Started<'a>,
@@ -231,6 +235,7 @@ impl<'a> Runner<'a> {
         self.count(observer)?;
         let mut purpose = Purpose::Forward;
         let mut unswept = false;
+        let mut in_vain = 0;
         // What others did between an earlier process and this one has been seen by nobody.
         let mut seen = self.started.run.id.is_none().then(|| self.clock.now());
         for lap in 0..=LAPS {
@@ -255,7 +260,8 @@ impl<'a> Runner<'a> {
             unswept = if purpose == Purpose::Forward {
                 unswept || wrote
             } else {
-                wrote && found > 0
+                in_vain = if found > 0 { 0 } else { in_vain + 1 };
+                wrote && in_vain < SWEEPS_IN_VAIN
             };
             match self.next_lap(purpose, wrote, unswept && lap < LAPS)? {
                 Some(next) => purpose = next,
