@@ -196,6 +196,68 @@ fn what_depends_on_its_neighbours_is_found() {
 }
 
 #[test]
+fn what_depends_on_others_of_its_case_is_found() {
+    let guest = Guest {
+        attack: "(call $put (i32.add (local.get $outcome) (i32.const 4)) (i32.const 32801) (local.get $place))".into(),
+        ..Guest::default()
+    };
+    let lab = Lab::new();
+    let plugin = guest.put_into(&lab);
+    let cases = [json!({"name": "two", "documents": {"a": {}, "x": {}},
+        "expect": {"a": {"document": {"done": true}}, "x": {"skip": "d"}}})];
+    assert_snapshot!(without_figures(test(&lab, plugin, &cases, &[])), @r#"
+    FAIL two [N] [N] [N] of json-depth
+          at cases.jsonl:1
+          x: not deterministic: at first skipped "d"; alone skipped ""
+    1 case: 0 hold, 1 do not
+    [exit status: 3]
+    "#);
+}
+
+#[test]
+fn what_is_logged_depends_on_no_neighbours_either() {
+    // It says something about the first document of a batch only.
+    let talking = Guest {
+        attack: "(if (i32.eqz (local.get $place)) (then
+                   (call $emit (i32.const 2) (i32.const 32801) (i32.const 4) (i32.const 1) (i32.const 0))))"
+            .into(),
+        ..Guest::default()
+    };
+    let lab = Lab::new();
+    let plugin = talking.put_into(&lab);
+    let case = |name| json!({"name": name, "id": "x", "document": {}, "expect": {"skip": ""}});
+    assert_snapshot!(without_figures(test(&lab, plugin, &[case("first"), case("second")], &[])), @r#"
+    ok first [N] [N] [N] of log-line-bytes
+    FAIL second [N] [N] [N] of log-line-bytes
+          at cases.jsonl:2
+          x: not deterministic: at first skipped "", logged "done"; in a batch with others skipped ""
+    2 cases: 1 hold, 1 do not
+    [exit status: 3]
+    "#);
+}
+
+#[test]
+fn of_what_is_long_the_beginning_is_shown() {
+    let wordy = Guest {
+        attack: "(memory.fill (i32.const 41000) (i32.const 0x64) (i32.const 1000))
+                 (call $put (i32.add (local.get $outcome) (i32.const 4)) (i32.const 41000)
+                   (i32.mul (local.get $place) (i32.const 400)))"
+            .into(),
+        ..Guest::default()
+    };
+    let lab = Lab::new();
+    let plugin = wordy.put_into(&lab);
+    let cases = [json!({"name": "two", "documents": {"a": {}, "x": {}},
+        "expect": {"a": {"document": {"done": true}}, "x": {"skip": true}}})];
+    let ran = test(&lab, plugin, &cases, &[]).stdout();
+    let shown = format!(
+        "at first skipped \"{}…; alone",
+        "d".repeat(300 - "skipped \"".len())
+    );
+    assert!(ran.contains(&shown), "{ran}");
+}
+
+#[test]
 fn a_migration_rests_on_its_own_result_unless_the_case_says_otherwise() {
     let append = json!({"edit": [{"set": {"at": "/list/-", "value": "1"}}]});
     let document = json!({"do": append, "list": []});

@@ -1,7 +1,7 @@
 //! `host check`: whether a migration keeps what one promises, on the documents of a store.
 
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{EDIT, Lab, Ran, SCRIPTED_GRANTS, STORE, guest, many, plugin, without_figures};
 use crate::hostile::guest::Guest;
@@ -29,7 +29,7 @@ fn findings(ran: &Ran) -> String {
     format!("{found}{status}")
 }
 
-fn json(ran: &Ran) -> Value {
+fn report(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout()).unwrap()
 }
 
@@ -108,6 +108,33 @@ fn what_depends_on_the_batch_is_found() {
     "#);
     // One at a time it looks steady, but for where neighbours are others.
     assert_eq!(ran.status(), 3);
+}
+
+#[test]
+fn what_depends_on_a_neighbour_is_found() {
+    // It minds only whether the document before it comes behind it in the table.
+    let jealous = Guest {
+        attack: "(local.set $i (i32.load8_u offset=1 (i32.load (local.get $document))))
+                 (call $put (i32.add (local.get $outcome) (i32.const 4)) (i32.const 32801)
+                   (i32.gt_u (i32.load (i32.const 40000)) (local.get $i)))
+                 (i32.store (i32.const 40000) (local.get $i))"
+            .into(),
+        ..Guest::default()
+    };
+    let lab = Lab::with_things(["x1", "x2", "x3", "x4", "x5"].map(|id| (id, "{}")));
+    assert_snapshot!(findings(&check(&lab, jealous.put_into(&lab), &[])), @r#"
+    hostile over `things`: check finished in [N]
+               5 met the filter
+               0 would be updated
+               5 skipped
+                   5
+               0 failed
+    deterministic NO: 1 of 5 checked
+    idempotent not seen: no document changed
+    First documents that break it:
+      things x1: not deterministic: in one batch skipped ""; in another skipped "d"; alone skipped ""
+    [exit status: 3]
+    "#);
 }
 
 #[test]
@@ -224,6 +251,27 @@ fn what_revert_does_not_give_back_is_found() {
 }
 
 #[test]
+fn what_was_done_last_is_reverted_first() {
+    let sets = |forth: u8, back: u8| {
+        let wish = |n| {
+            format!(
+                r#"{{"changes":[{{"edit":[{{"table":"others","id":"o"}},[{{"set":{{"at":"/n","value":"{n}"}}}}]]}}]}}"#
+            )
+        };
+        format!(r#"{{"do":{},"undo":{}}}"#, wish(forth), wish(back))
+    };
+    let (a, b) = (sets(1, 0), sets(2, 1));
+    let lab = Lab::with_things([("a", a.as_str()), ("b", b.as_str()), ("c", "{}")]);
+    lab.put("others", [("o", r#"{"n":0}"#)]);
+    let found = report(&check_scripted(&lab, "reversible", &["--format", "json"]));
+    assert_eq!(
+        found["properties"][2],
+        json!({"property": "reversible", "checked": 2, "broken": 0}),
+        "{found}"
+    );
+}
+
+#[test]
 fn failures_are_counted_by_code() {
     let lab = Lab::with_things([
         ("a", EDIT),
@@ -277,9 +325,10 @@ fn a_plugin_that_makes_up_codes_fills_no_memory() {
             .map(|(id, body)| (id.as_str(), body.as_str())),
     );
     let ran = check_scripted(&lab, "scripted", &["--format", "json"]);
-    let failures = json(&ran)["failures"].clone();
+    let failures = report(&ran)["failures"].clone();
     assert_eq!(failures.as_object().unwrap().len(), 101);
     assert_eq!(failures["(others)"], 50);
+    assert_eq!(report(&ran)["errors"].as_array().unwrap().len(), 20);
     let text = check_scripted(&lab, "scripted", &[]).stdout();
     assert!(text.contains("91 more codes"), "{text}");
 }
@@ -294,9 +343,80 @@ fn changes_of_other_documents_are_seen_as_a_run_makes_them() {
     };
     let (a, b) = (marks("a", "b"), marks("b", "a"));
     let lab = Lab::with_things([("a", a.as_str()), ("b", b.as_str())]);
-    let found = json(&check_scripted(&lab, "scripted", &["--format", "json"]));
+    let found = report(&check_scripted(&lab, "scripted", &["--format", "json"]));
     assert_eq!(found["findings"], Value::Array(Vec::new()), "{found}");
     assert_eq!(found["updated"], 2);
+}
+
+#[test]
+fn what_others_of_a_batch_have_changed_is_asked_about_again() {
+    // After this `b` has another wish, and `c` does not meet the filter any more.
+    let changes = r#"{"todo":"yes","do":{"changes":[
+        {"edit":[{"table":"things","id":"b"},[{"set":{"at":"/do","value":"{\"skip\":\"changed\"}"}}]]},
+        {"edit":[{"table":"things","id":"c"},[{"set":{"at":"/todo","value":"\"no\""}}]]}]}}"#;
+    let edit = r#"{"todo":"yes","do":{"edit":[{"set":{"at":"/n","value":"1"}}]}}"#;
+    let lab = Lab::with_things([("a", changes), ("b", edit), ("c", edit)]);
+    let found = report(&check_scripted(&lab, "filtered", &["--format", "json"]));
+    assert_eq!(found["total"], 2, "{found}");
+    assert_eq!(found["updated"], 1, "{found}");
+    assert_eq!(found["skip_reasons"], json!({"changed": 1}), "{found}");
+}
+
+#[test]
+fn what_earlier_batches_made_is_not_there() {
+    let insert = r#"{"do":{"changes":[{"insert":{"table":"others","id":"o","body":"{}"}}]}}"#;
+    let lab = Lab::with_things([("a", insert), ("b", insert)]);
+    let counts = |size| {
+        let more = ["--batch-size", size, "--format", "json"];
+        let found = report(&check_scripted(&lab, "scripted", &more));
+        ["updated", "failed"].map(|name| found[name].as_u64().unwrap())
+    };
+    assert_eq!(counts("2"), [1, 1]);
+    assert_eq!(counts("1"), [2, 0]);
+}
+
+#[test]
+fn of_many_changes_the_first_are_shown() {
+    let append = |number| {
+        format!(
+            r#"{{"edit":[{{"table":"others","id":"o{number}"}},[{{"set":{{"at":"/list/-","value":"1"}}}}]]}}"#
+        )
+    };
+    let changes: Vec<_> = (0..25).map(append).collect();
+    let document = format!(r#"{{"do":{{"changes":[{}]}}}}"#, changes.join(","));
+    let lab = Lab::with_things([("a", document.as_str())]);
+    for number in 0..25 {
+        lab.put(
+            "others",
+            [(format!("o{number}").as_str(), r#"{"list":[]}"#)],
+        );
+    }
+    let found = report(&check_scripted(&lab, "scripted", &["--format", "json"]));
+    let shown = found["findings"][0]["changes"].as_array().unwrap();
+    assert_eq!(shown.len(), 20);
+}
+
+#[test]
+fn secrets_are_wiped_from_what_is_found() {
+    let lab = Lab::with_things([(
+        "a",
+        r#"{"list":["sk-live-4242"],"do":{"edit":[{"set":{"at":"/list/-","value":"1"}}]}}"#,
+    )]);
+    let secret = [("HOST_SECRET_API_KEY", "sk-live-4242")];
+    let check = [
+        "check",
+        guest("secretive"),
+        "--store",
+        STORE,
+        "--allow",
+        "secret:api-key",
+    ];
+    for format in ["text", "json"] {
+        let ran = lab.host_with(&secret, &[&check[..], &["--format", format]].concat());
+        assert_eq!(ran.status(), 3, "{ran}");
+        let said = ran.to_string();
+        assert!(!said.contains("sk-live") && said.contains("***"), "{ran}");
+    }
 }
 
 #[test]
@@ -327,7 +447,7 @@ fn ids_are_those_that_a_run_makes() {
         "a",
         r#"{"do":{"insert-new":{"table":"others","seed":"s","body":"{}"}}}"#,
     )]);
-    let found = json(&check_scripted(&lab, "scripted", &["--format", "json"]));
+    let found = report(&check_scripted(&lab, "scripted", &["--format", "json"]));
     lab.run_scripted(&[]).success();
     let id = lab.value("SELECT _id FROM others");
     let problem = found["findings"][0]["problem"].as_str().unwrap();
@@ -353,7 +473,7 @@ fn every_limit_on_calls_is_measured() {
         ("log", r#"{"do":{"log":"w"}}"#),
     ]);
     lab.put("facts", [("f", "{}")]);
-    let found = json(&check_scripted(&lab, "scripted", &["--format", "json"]));
+    let found = report(&check_scripted(&lab, "scripted", &["--format", "json"]));
     for limit in found["limits"].as_array().unwrap() {
         assert!(limit["used"].as_u64() > Some(0), "{limit}");
     }
@@ -381,7 +501,7 @@ fn a_limit_that_was_reached_is_used_up() {
         "scripted",
         &["--instance-memory", "40MiB", "--format", "json"],
     );
-    let found = json(&ran);
+    let found = report(&ran);
     let memory = &found["limits"][0];
     assert_eq!(memory["name"], "instance-memory");
     assert_eq!(memory["used"], memory["limit"]);
@@ -395,7 +515,7 @@ fn a_part_of_the_documents_can_be_checked() {
     let total = |more: &[&str]| {
         let ran = check_scripted(&lab, "scripted", &[&["--format", "json"], more].concat());
         assert_eq!(ran.status(), 0, "{ran}");
-        json(&ran)["total"].as_u64().unwrap()
+        report(&ran)["total"].as_u64().unwrap()
     };
     assert_eq!(total(&[]), 2_000);
     assert_eq!(total(&["--batch-size", "7", "--sample", "5000"]), 2_000);
