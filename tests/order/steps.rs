@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{dev, json, put_steps, refused, team};
+use super::{Plugin, dev, json, put_steps, refused, team};
 use crate::common::{Lab, guest, plugin};
 
 /// The schema but for the host's own tables, and the names of these without their numbers.
@@ -193,6 +193,42 @@ fn what_was_dropped_is_freed_on_demand() {
     );
     dev(&lab, &["up", "--keep-undo", "0s"]).success();
     assert!(kept(&lab).is_empty());
+}
+
+#[test]
+fn what_others_have_dropped_is_not_freed_with_it() {
+    let lab = team(&[]);
+    for (name, version, table) in [("first", 1, "facts"), ("second", 2, "others")] {
+        let drop = format!("version = {version}\n[[steps]]\ndrop-table = {{ name = \"{table}\" }}");
+        put_steps(&lab, name, &drop);
+    }
+    dev(&lab, &["up"]).success();
+    dev(&lab, &["down", "--forget", "first"]).success();
+    assert_eq!(kept(&lab).len(), 1);
+    dev(&lab, &["down"]).success();
+    assert!(lab.documents().contains_key("others"));
+}
+
+#[test]
+fn a_table_that_a_run_works_on_is_not_dropped() {
+    let lab = team(&[Plugin::default()]);
+    lab.run("migrations/first.wasm", &["--limit", "1"])
+        .success();
+    std::fs::remove_file(lab.path("migrations/first.wasm")).unwrap();
+    lab.sql(
+        r#"UPDATE _host_runs SET state = 'running', lease = '{"holder":{"machine":"elsewhere","process":1,"since":1},"until":9000000000000}'"#,
+    );
+    put_steps(
+        &lab,
+        "drop",
+        "version = 2\n[[steps]]\ndrop-table = { name = \"things\" }",
+    );
+    refused(
+        &lab,
+        &["up"],
+        1,
+        "run 1 of `first` is working on table `things`",
+    );
 }
 
 #[test]

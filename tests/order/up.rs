@@ -398,6 +398,80 @@ fn what_came_late_is_applied_on_demand() {
 }
 
 #[test]
+fn what_came_late_is_told_by_what_runs_after_it_or_is_gone() {
+    // Of one version: only that the other runs after it tells.
+    let lab = team(&[
+        Plugin {
+            table: "others",
+            ..Plugin::default()
+        },
+        Plugin {
+            name: "second",
+            run_after: &["first"],
+            member: "twos",
+            ..Plugin::default()
+        },
+    ]);
+    dev(&lab, &["up"]).success();
+    lab.host(&["undo", "1", "--store", STORE]).success();
+    refused(
+        &lab,
+        &["up"],
+        1,
+        "`first` (version 1) came late: `second` (version 1) is applied already",
+    );
+
+    let third = Plugin {
+        name: "third",
+        version: 3,
+        ..Plugin::default()
+    };
+    let lab = team(&[third]);
+    dev(&lab, &["up"]).success();
+    std::fs::remove_file(lab.path("migrations/third.wasm")).unwrap();
+    put(&lab, &Plugin::default());
+    refused(
+        &lab,
+        &["up"],
+        1,
+        "`first` (version 1) came late: `third` (version 3) is applied already",
+    );
+}
+
+#[test]
+fn what_is_gone_is_told_as_it_was_applied_and_not_once_it_was_taken_back() {
+    let plugin = |name, member| Plugin {
+        name,
+        member,
+        ..Plugin::default()
+    };
+    let lab = team(&[plugin("z-first", "ones")]);
+    dev(&lab, &["up"]).success();
+    put(&lab, &plugin("a-second", "twos"));
+    put(&lab, &plugin("b-third", "tree"));
+    dev(&lab, &["up", "a-second"]).success();
+    dev(&lab, &["up", "b-third"]).success();
+    dev(&lab, &["down"]).success();
+    for name in ["z-first", "a-second", "b-third"] {
+        std::fs::remove_file(lab.path(&format!("migrations/{name}.wasm"))).unwrap();
+    }
+    let plan = json(&lab, &["plan"]);
+    let missing = plan["migrations"].as_array().unwrap();
+    let missing: Vec<_> = missing.iter().map(|known| &known["name"]).collect();
+    assert_eq!(missing, ["z-first", "a-second"]);
+}
+
+#[test]
+fn what_is_half_taken_back_is_told_before_a_baseline() {
+    let lab = team(&[Plugin::default()]);
+    dev(&lab, &["baseline", "1"]).success();
+    lab.run("migrations/first.wasm", &[]).success();
+    // As it is while the run is taken back.
+    lab.sql("UPDATE _host_runs SET state = 'undoing'");
+    refused(&lab, &["baseline", "1"], 1, "`first` is half undone");
+}
+
+#[test]
 fn what_is_gone_from_the_folder_is_missing_and_may_be_run_after() {
     let lab = team(&[Plugin::default()]);
     dev(&lab, &["up"]).success();
@@ -574,4 +648,31 @@ fn the_history_tells_who_did_what_when_with_what_and_how_it_ended() {
         lines[1].contains("second") && lines[2].contains("run 1 finished"),
         "{text}"
     );
+}
+
+#[test]
+fn what_was_accepted_holds_until_it_is_applied_anew() {
+    let lab = team(&[Plugin::default()]);
+    dev(&lab, &["up"]).success();
+    // The new one says that it is of another version.
+    put(
+        &lab,
+        &Plugin {
+            version: 5,
+            ..Plugin::default()
+        },
+    );
+    dev(&lab, &["repair", "first", "--accept"]).success();
+    assert_eq!(json(&lab, &["status"])["version"], 5);
+    dev(&lab, &["down"]).success();
+    put(
+        &lab,
+        &Plugin {
+            version: 2,
+            ..Plugin::default()
+        },
+    );
+    dev(&lab, &["up"]).success();
+    dev(&lab, &["verify"]).success();
+    assert_eq!(json(&lab, &["status"])["version"], 2);
 }
