@@ -663,3 +663,55 @@ fn stores_that_convex_would_not_take_are_told() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn an_archive_that_lies_about_its_size_is_a_bomb_all_the_same() {
+    let mut entries = snapshot(0);
+    entries.push(("_storage/blank".into(), vec![0; 5_000_000]));
+    let lab = Lab::new();
+    pack(&lab.path("in.zip"), &entries);
+    let mut bytes = std::fs::read(lab.path("in.zip")).unwrap();
+    // What it announces stands before each entry and in the list at the end.
+    let size = 5_000_000_u32.to_le_bytes();
+    let places: Vec<_> = (0..bytes.len() - 4)
+        .filter(|at| bytes[*at..*at + 4] == size)
+        .collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        bytes[at..at + 4].copy_from_slice(&5_u32.to_le_bytes());
+    }
+    lab.write("in.zip", bytes);
+    let ran = host(&lab, "import", &["in.zip", "--max-unpacked", "4MiB"]);
+    assert_eq!(ran.status(), 1, "{ran}");
+    let told = "larger than its declared uncompressed size";
+    assert!(ran.stderr().contains(told), "{ran}");
+    assert!(!lab.path("app.db").exists());
+}
+
+#[test]
+fn what_tells_an_encoding_has_to_fit_into_memory() {
+    let mut entries = snapshot(0);
+    for (name, content) in &mut entries {
+        if name == "old/generated_schema.jsonl" {
+            content.resize(65 << 20, b' ');
+        }
+    }
+    let lab = Lab::new();
+    pack(&lab.path("in.zip"), &entries);
+    let ran = host(&lab, "import", &["in.zip"]);
+    assert_eq!(ran.status(), 1, "{ran}");
+    let told = "`old/generated_schema.jsonl` is longer than 64.0 MiB";
+    assert!(ran.stderr().contains(told), "{ran}");
+}
+
+#[test]
+fn a_document_with_another_tables_id_does_not_go_out() {
+    let lab = imported(&snapshot(1));
+    let stranger = id(10_002, "stranger");
+    lab.put("users", [(stranger.as_str(), "{}")]);
+    let ran = host(&lab, "export", &["out.zip"]);
+    assert_eq!(ran.status(), 1, "{ran}");
+    let told = "its id is one of table number 10002";
+    assert!(ran.stderr().contains(told), "{ran}");
+    assert!(!lab.path("out.zip").exists());
+}

@@ -156,3 +156,21 @@ fn in_words(value: &str) -> Cow<'_, str> {
         _ => one_line(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spelled_like_json_is_json_but_for_strings() {
+        for (value, typed, plain) in [
+            ("1.50", "1.50", r#""1.50""#),
+            (" [1, 2] ", "[1, 2]", r#"" [1, 2] ""#),
+            ("01", r#""01""#, r#""01""#),
+            (r#""a""#, r#""\"a\"""#, r#""\"a\"""#),
+        ] {
+            assert_eq!(as_json(value, true), typed);
+            assert_eq!(as_json(value, false), plain);
+        }
+    }
+}

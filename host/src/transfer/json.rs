@@ -128,3 +128,37 @@ impl<'de> Visitor<'de> for Elements<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_before_the_text_tells_nothing() {
+        for (text, array) in [("\u{feff}{}", false), ("\u{feff} \n[", true), ("", false)] {
+            assert_eq!(
+                begins_array(&mut text.as_bytes()).ok(),
+                Some(array),
+                "{text}"
+            );
+        }
+        assert!(begins_array(&mut "\u{feff}x".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_by_its_number() {
+        let taken = |text: &str| {
+            let mut taken = Vec::new();
+            let read = each_line(&mut text.as_bytes(), 5, |line, _| {
+                taken.push(line.to_owned());
+                Ok(())
+            });
+            (taken, read.err().map(|error| error.to_string()))
+        };
+        // The break counts, and the last line needs none.
+        assert_eq!(taken("1234\n\n12").1, None);
+        let (lines, told) = taken("1234\n12345\n12\n");
+        assert_eq!(lines, ["1234"]);
+        assert_eq!(told.as_deref(), Some("line 2: longer than 5 B"));
+    }
+}
