@@ -296,6 +296,50 @@ fn a_plugin_cannot_write_the_question() {
 }
 
 #[test]
+fn a_long_description_does_not_push_the_question_away() {
+    let lab = lab();
+    let plugin = Guest {
+        manifest: Manifest {
+            description: &"harmless ".repeat(100),
+            reads: &["facts"],
+            ..Manifest::default()
+        },
+        ..Guest::default()
+    };
+    lab.write("plugin.wasm", plugin.component());
+    let (seen, _) = answered(&lab, "no\r");
+    let shown = seen.matches("harmless").count();
+    assert!((40..50).contains(&shown), "{shown}: {seen}");
+}
+
+#[test]
+fn a_yes_holds_for_what_was_asked_and_nothing_of_before() {
+    let lab = lab();
+    lab.write(
+        "host.toml",
+        "[grants.scripted]\nsha256 = \"00\"\nallow = [\"read:secrets\", \"read:facts\"]\n",
+    );
+    answered(&lab, "yes\r");
+    let kept = kept(&lab);
+    assert!(
+        kept.ends_with("allow = [\"read:facts\", \"write:others\"]\n"),
+        "{kept}"
+    );
+}
+
+#[test]
+fn flags_stand_in_the_place_of_what_the_file_lets_all_plugins_do() {
+    let lab = lab();
+    lab.write("host.toml", "[run]\nallow = [\"read:facts\"]\n");
+    let ran = lab.host(&[RUN, &["--allow", "write:others"]].concat());
+    assert_eq!(ran.status(), 1, "{ran}");
+    assert!(
+        ran.stderr().contains("wants to read table `facts`, which"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn inspect_tells_what_the_file_grants() {
     let lab = lab();
     let granted = || {

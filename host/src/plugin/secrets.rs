@@ -280,6 +280,8 @@ mod tests {
             "<[secret B]>",
         );
         wipes(&[("A", "abab")], "ababab abab", "*** ***");
+        // What touches does, too: where one ends and the other begins is nobody's business.
+        wipes(&[("A", "abcd"), ("B", "efgh")], "-abcdefgh-", "-***-");
     }
 
     #[test]
@@ -306,7 +308,23 @@ mod tests {
             "the second line, MIIEvgIBADANBg, is odd",
             "the second line, [secret KEY], is odd",
         );
+        wipes(
+            &[("KEY", "a:\n    indented-by-yaml\n")],
+            "indented-by-yaml",
+            "[secret KEY]",
+        );
         wipes(&pem, "fn main() {}\n", "fn main() {}\n");
+    }
+
+    #[test]
+    fn of_a_failure_every_part_is_clean() {
+        let said = |text: &str| Failure {
+            code: text.into(),
+            message: text.into(),
+            at: Some(text.into()),
+        };
+        let clean = secrets(&[("K", "correct horse")]).clean_failure(said("correct horse"));
+        assert_eq!(clean, said("[secret K]"));
     }
 
     #[test]
