@@ -3,6 +3,7 @@
 pub mod process;
 #[cfg(unix)]
 pub mod terminal;
+pub mod trouble;
 #[cfg(unix)]
 pub mod vfs;
 
