@@ -19,7 +19,7 @@ export function exported(definition, world, lines) {
         : "the migration has no `revert`, but plugin.toml says that it is reversible",
     );
   }
-  const known = { ...host, place: (error) => placeOf(error, lines) };
+  const known = { ...host, isLazy: true, place: (error) => placeOf(error, lines) };
   const work = (name) => (documents) => forEach(documents, (document) => definition.outcome(name, document, known));
   return { describe: () => definition.manifest(), transform: work("transform"), revert: work("revert") };
 }

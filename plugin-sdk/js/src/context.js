@@ -14,8 +14,11 @@ export class Context {
     this.id = id;
     this.#body = body;
     this.#host = host;
-    const line = (level) => (...words) => host.log(level, words.map(word).join(" "));
-    this.log = { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+  }
+
+  get log() {
+    const line = (level) => (...words) => this.#host.log(level, words.map(word).join(" "));
+    return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
   }
 
   get now() {

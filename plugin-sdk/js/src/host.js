@@ -9,6 +9,9 @@ import { Failure } from "./outcomes.js";
 /** The place of the document at hand in its batch; undefined while there is none, as when the plugin is loaded. */
 let current;
 
+/** The run's now, once somebody asked: it stays the same, and asking for it costs more than making an edit. */
+let now;
+
 /** Does something for each document, which is then the one at hand. */
 export function forEach(documents, work) {
   const results = documents.map((document, place) => {
@@ -26,7 +29,7 @@ export function isAtWork() {
 
 export const host = {
   // One engine gives a BigInt.
-  now: () => Number(context.now()),
+  now: () => (now ??= Number(context.now())),
   param: (name) => context.param(name),
   secret: (name) => context.secret(name),
   newId: (table, seed) => context.newId(table, seed),

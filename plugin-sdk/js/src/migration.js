@@ -1,6 +1,7 @@
 // A migration: what it says of itself, and one document after the other.
 
 import { Context } from "./context.js";
+import { Original } from "./document.js";
 import { Failure, failed, outcomeOf, text } from "./outcomes.js";
 
 const MEMBERS = new Set([
@@ -50,9 +51,10 @@ export class Migration {
   /** The outcome of one document, by its `transform` or `revert`. */
   outcome(work, { id, body }, host) {
     try {
-      const document = JSON.parse(body);
+      const original = new Original(body);
+      const document = host.isLazy ? original.lazily() : original.parse();
       const context = new Context(id, body, host);
-      return outcomeOf(this.#definition[work](document, context), document, body);
+      return outcomeOf(this.#definition[work](document, context), document, original);
     } catch (error) {
       if (isExhausted(error)) throw error;
       return failed(error instanceof Failure ? error : unforeseen(error, host));

@@ -128,12 +128,9 @@ function shown(value) {
   return value === null || typeof value !== "object" ? String(value) : "an object";
 }
 
-/** Half a surrogate pair. Not every engine knows `\p{Surrogate}`. */
-const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-
 /** A text with what UTF-8 cannot spell replaced. */
 export function wellFormed(value) {
-  return value.replace(HALF, "\ufffd");
+  return value.toWellFormed();
 }
 
 /** The edits of another document's top-level fields. */
@@ -151,15 +148,17 @@ function isRemoval(value) {
   return value === undefined || value === REMOVE;
 }
 
-/** What `transform` returned, as an outcome. `body` is the document's text, and `document` was parsed from it. */
-export function outcomeOf(answer, document, body) {
-  if (answer instanceof Outcome) return answer.wire;
-  if (answer instanceof Failure) return failed(answer);
-  const isFields = answer !== null && typeof answer === "object" && !Array.isArray(answer);
-  if (!isFields || typeof answer.then === "function") {
-    throw new Failure("no-outcome", `it returned ${returned(answer)}; return the fields that change, or skip("reason")`);
+/** What `transform` returned, as an outcome. `document` is what it was given of the original. */
+export function outcomeOf(answer, document, original) {
+  if (answer?.constructor !== Object) {
+    if (answer instanceof Outcome) return answer.wire;
+    if (answer instanceof Failure) return failed(answer);
+    const isFields = answer !== null && typeof answer === "object" && !Array.isArray(answer);
+    if (!isFields || typeof answer.then === "function") {
+      throw new Failure("no-outcome", `it returned ${returned(answer)}; return the fields that change, or skip("reason")`);
+    }
   }
-  return { tag: "edit", val: changed(answer, document, body) };
+  return { tag: "edit", val: changed(answer, document, original) };
 }
 
 function returned(answer) {
@@ -171,28 +170,35 @@ function returned(answer) {
  * The edits that give the document these top-level fields.
  *
  * What was only passed through is no edit, or its numbers would be spelled as JavaScript spells them. The
- * document at hand may have been changed on the way, so it is held against its text.
+ * document at hand may have been changed on the way, so it is held against the original.
  */
-function changed(fields, document, body) {
-  let before;
-  const original = () => (before ??= JSON.parse(body));
+function changed(fields, document, original) {
   const list = [];
-  for (const [field, value] of Object.entries(fields)) {
-    if (isRemoval(value)) {
-      if (Object.hasOwn(original(), field)) list.push(edit(field, value));
-    } else if (Object.hasOwn(document, field) && document[field] === value) {
-      const same = Object.hasOwn(original(), field) && encode(original()[field]) === encode(value);
-      if (!same) list.push(edit(field, value));
-    } else {
-      list.push(edit(field, value));
+  const names = Object.keys(fields);
+  for (let index = 0; index < names.length; index += 1) {
+    const field = names[index];
+    const value = fields[field];
+    if (typeof value === "string" && original.isPlain && !original.isWhole) {
+      // There it has only one spelling: where it is the same as before, the host sees no change.
+      list.push({ tag: "set", val: [pointerTo(field), JSON.stringify(value)] });
+    } else if (isRemoval(value)) {
+      if (!original.lacks(field) && Object.hasOwn(original.value, field)) list.push({ tag: "remove", val: pointerTo(field) });
+    } else if (original.lacks(field) || !isSame(field, value, document, original.value)) {
+      list.push({ tag: "set", val: [pointerTo(field), encode(value)] });
     }
   }
   if (fields === document) {
-    for (const field of Object.keys(original())) {
-      if (!Object.hasOwn(document, field)) list.push(edit(field, REMOVE));
+    for (const field of Object.keys(original.value)) {
+      if (!Object.hasOwn(document, field)) list.push({ tag: "remove", val: pointerTo(field) });
     }
   }
   return list;
+}
+
+/** Whether a field's value is the document's, and what it was. */
+function isSame(field, value, document, original) {
+  if (!Object.hasOwn(document, field) || document[field] !== value) return false;
+  return Object.hasOwn(original, field) && encode(original[field]) === encode(value);
 }
 
 /** A failure, as an outcome. */

@@ -97,6 +97,8 @@ function memory(manifest, one, tables, logs) {
   };
   const written = ([id, document]) => ({ id, body: JSON.stringify(document) });
   return {
+    // `console.log` of a document would show nothing of it before it is parsed.
+    isLazy: false,
     now: () => (one.now === undefined ? NOW : new Date(one.now).getTime()),
     param: (name) => (Object.hasOwn(one.params ?? {}, name) ? JSON.stringify(one.params[name]) : null),
     secret: (name) => (manifest.secrets.includes(name) ? one.secrets?.[name] : null),

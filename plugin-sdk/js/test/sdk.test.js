@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Original } from "../src/document.js";
 import { REMOVE, at, changes, deletion, edits, fail, migration, raw, replace, skip } from "../src/index.js";
 import { run } from "../src/testing.js";
 
 const nobody = {
+  isLazy: true,
   now: () => 5,
   param: () => null,
   secret: () => null,
@@ -52,7 +54,11 @@ test("undefined and REMOVE take a field away that is there", () => {
 });
 
 test("what is only passed through is no edit", () => {
-  const body = '{"n":1.0,"big":9007199254740993,"deep":{"n":1.0},"list":[1e3]}';
+  const body = '{"n":1.0,"big":9007199254740993,"deep":{"n":1.0},"list":[1e3],"text":"é"}';
+  assert.deepEqual(
+    edited(body, ({ n }) => ({ n, x: 1 })),
+    ["set /x 1"],
+  );
   assert.deepEqual(
     edited(body, (document) => ({ ...document, x: 1 })),
     ["set /x 1"],
@@ -112,6 +118,54 @@ test("raw texts are found wherever they are", () => {
   assert.equal(found("/a/z/1"), undefined);
   assert.equal(found("/a~1b/c"), undefined);
   assert.equal(found(""), body.trim());
+});
+
+/** Bodies of every kind: nested and not, with names and values that look like JSON, doubled keys, escapes, white space. */
+function* bodies() {
+  const values = ["1", "-0.50", "true", "null", '""', '"a"', '"a\\"b"', '":"', '":1"', '"{"', "{}", "[]", '{"a":2}', '["a"]'];
+  let seed = 7;
+  const pick = (from) => from[(seed = (seed * 48271) % 2147483647) % from.length];
+  for (let body = 0; body < 4000; body += 1) {
+    const gap = pick(["", "", " ", "\n\t"]);
+    const members = Array.from({ length: pick([0, 1, 2, 3]) }, () => {
+      const name = JSON.stringify(pick(NAMES));
+      return `${gap}${pick([name, name, name.replace("a", "\\u0061")])}${gap}:${gap}${pick(values)}${gap}`;
+    });
+    yield `${pick(["", "", " "])}{${members.join(",")}}`;
+  }
+}
+
+const NAMES = ["a", "b", "", ":", ",", "]", "}", " ", '"', "\\", "é", "{", "ab", "toString", "__proto__"];
+
+test("a field is what it is in the parsed document", () => {
+  for (const body of bodies()) {
+    const whole = JSON.parse(body);
+    for (const name of NAMES) {
+      const original = new Original(body);
+      assert.deepEqual(original.lazily()[name], whole[name], `${name} of ${body}`);
+      assert.ok(!original.lacks(name) || !Object.hasOwn(whole, name), `${name} of ${body}`);
+    }
+  }
+});
+
+test("a document that was not parsed is an object like any other", () => {
+  const body = '{"a":1,"b":[2],"__proto__":{"x":1},"c":null}';
+  const effects = [
+    (document) => Object.entries(document),
+    (document) => JSON.stringify(document),
+    (document) => ({ ...document }),
+    (document) => "b" in document && !("d" in document) && "toString" in document,
+    (document) => delete document.a && JSON.stringify(document),
+    (document) => ((document.d = document.a), (document.a = 2), JSON.stringify(document)),
+    (document) => Object.hasOwn(document, "__proto__") && Object.getPrototypeOf(document) === Object.prototype,
+    (document) => Object.isFrozen(Object.freeze(document)) && JSON.stringify(document),
+    (document) => (Object.defineProperty(document, "e", { value: 1 }), Object.getOwnPropertyNames(document)),
+    (document) => document.b === document.b && `${document}`,
+    (document) => [document.a, document.c, document.d, document.a, document.b, document.c, Object.keys(document)],
+  ];
+  for (const effect of effects) {
+    assert.deepEqual(effect(new Original(body).lazily()), effect(JSON.parse(body)), String(effect));
+  }
 });
 
 test("what is no JSON value is refused", () => {
