@@ -15,7 +15,7 @@ from . import sandbox
 from .context import Context
 from .document import Document
 from .failure import Failure, of_exception
-from .host import Host
+from .host import Host, Level
 from .lookups import Answers, Question, Waiting
 from .migration import Transform
 from .outcome import Changes, Delete, Edits, Outcome, Replace, Skip, of_fields
@@ -24,37 +24,33 @@ from .outcome import Changes, Delete, Edits, Outcome, Replace, Skip, of_fields
 def run(documents: Sequence[Document], transform: Transform, lookups: int, host: Host) -> list[Outcome]:
     """One outcome for each document, in the same order."""
     answers = Answers()
-    settled: list[tuple[Outcome, Context] | None] = [None] * len(documents)
-    waiting: Sequence[int] = range(len(documents))
+    outcomes: list[Outcome | None] = [None] * len(documents)
+    logs: list[tuple[int, Sequence[tuple[Level, str]]]] = []
+    waiting: Sequence[tuple[int, Document]] = list(enumerate(documents))
     # Documents that wait were asked for more in every round so far. A pure transform extends what it asked before, and
     # asks at most `lookups` times: what still waits after that many rounds is not pure.
     for _ in range(lookups + 1):
         questions: list[Question] = []
-        still: list[int] = []
-        for place in waiting:
+        still: list[tuple[int, Document]] = []
+        for place, document in waiting:
             context = Context(host, answers, lookups)
-            # A fresh one each time: what a plugin did to the body in an attempt before is no part of it.
-            document = Document(documents[place].id, documents[place].raw)
             outcome = _attempt(document, transform, context)
             if context._asked:
                 questions.extend(context._asked)
-                still.append(place)
-            else:
-                settled[place] = (outcome, context)
+                # A fresh one each time: what a plugin did to the body in this attempt is no part of the next.
+                still.append((place, Document(document.id, document.raw)))
+                continue
+            outcomes[place] = outcome
+            if context._log:
+                logs.append((place, context._log))
         if not still:
             break
         waiting = still
         answers.fetch(questions, host)
-    outcomes: list[Outcome] = []
-    for place, done in enumerate(settled):
-        if done is None:
-            outcomes.append(_impure())
-            continue
-        outcome, context = done
-        for level, message in context._log:
+    for place, lines in sorted(logs):
+        for level, message in lines:
             host.log(level, message, place)
-        outcomes.append(outcome)
-    return outcomes
+    return [_impure() if outcome is None else outcome for outcome in outcomes]
 
 
 def _attempt(document: Document, transform: Transform, context: Context) -> Outcome:
@@ -70,6 +66,8 @@ def _attempt(document: Document, transform: Transform, context: Context) -> Outc
 
 
 def _outcome(result: object, document: Document) -> Outcome:
+    if type(result) is dict:  # As nearly always.
+        return of_fields(result, document)
     if isinstance(result, (Edits, Changes, Skip, Replace, Delete, Failure)):
         return result
     if isinstance(result, Document):

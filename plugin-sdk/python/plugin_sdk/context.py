@@ -27,14 +27,16 @@ class Context:
     that they asked for is fetched in a few calls, and those that wait are transformed again, from the start.
     """
 
+    # What few transforms change, and belongs to the instance once one does.
+    _lookups = 0
+    _asked: tuple[Question, ...] = ()
+    # Kept back until it is known that the attempt counts.
+    _log: tuple[tuple[Level, str], ...] = ()
+
     def __init__(self, host: Host, answers: Answers, lookups: int) -> None:
         self._host = host
         self._answers = answers
         self._limit = lookups
-        self._lookups = 0
-        self._asked: list[Question] = []
-        # Kept back until it is known that the attempt counts.
-        self._log: list[tuple[Level, str]] = []
 
     @property
     def now(self) -> int:
@@ -98,19 +100,22 @@ class Context:
 
     def debug(self, message: object) -> None:
         """Logs for the author of the migration."""
-        self._log.append((Level.DEBUG, shown(message)))
+        self._note(Level.DEBUG, message)
 
     def info(self, message: object) -> None:
         """Logs for whoever reads the history of a run."""
-        self._log.append((Level.INFO, shown(message)))
+        self._note(Level.INFO, message)
 
     def warn(self, message: object) -> None:
         """Logs that somebody should look at this document."""
-        self._log.append((Level.WARN, shown(message)))
+        self._note(Level.WARN, message)
 
     def error(self, message: object) -> None:
         """Logs that something is wrong. Where the document cannot be migrated, return a failure instead."""
-        self._log.append((Level.ERROR, shown(message)))
+        self._note(Level.ERROR, message)
+
+    def _note(self, level: Level, message: object) -> None:
+        self._log = (*self._log, (level, shown(message)))
 
     def _count(self) -> None:
         if self._lookups >= self._limit:
@@ -128,7 +133,7 @@ class Context:
         return found or ()
 
     def _wait(self, questions: Sequence[Question]) -> None:
-        self._asked.extend(questions)
+        self._asked = (*self._asked, *questions)
         raise Waiting
 
 

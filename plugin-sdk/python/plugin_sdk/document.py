@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from . import pointer
+from . import glance, pointer
 from .failure import Failure, MissingField
 from .json_text import decode
 
 T = TypeVar("T")
+
+_GLANCES = 3
+"""After so many fields that were looked for in the text, parsing it costs less than looking for another."""
 
 _WORDS: dict[type, str] = {
     str: "text",
@@ -32,7 +35,7 @@ class Document(Mapping[str, Any]):
     ('u1', 'ada@example.org', None, True, 'Oslo')
     """
 
-    __slots__ = ("_body", "id", "raw")
+    __slots__ = ("_body", "_glances", "id", "raw")
 
     def __init__(self, id: str, raw: str) -> None:
         self.id = id
@@ -40,6 +43,7 @@ class Document(Mapping[str, Any]):
         self.raw = raw
         """Its body, as the store's own JSON text."""
         self._body: Any = pointer.MISSING
+        self._glances = 0
 
     @property
     def body(self) -> Any:
@@ -49,10 +53,18 @@ class Document(Mapping[str, Any]):
         return self._body
 
     def __getitem__(self, key: str) -> Any:
-        try:
-            return self._object()[key]
-        except KeyError:
-            raise MissingField(pointer.of_key(key)) from None
+        value = self._field(key)
+        if value is pointer.MISSING:
+            raise MissingField(pointer.of_key(key))
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return self._field(key) is not pointer.MISSING
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a top-level field; the default if there is none."""
+        value = self._field(key)
+        return default if value is pointer.MISSING else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._object())
@@ -68,7 +80,7 @@ class Document(Mapping[str, Any]):
 
     def at(self, at: str, default: Any = None) -> Any:
         """The value that a JSON Pointer leads to; the default if there is none."""
-        value = pointer.follow(self.body, at)
+        value = self._follow(at)
         return default if value is pointer.MISSING else value
 
     def require(self, at: str, kind: type[T]) -> T:
@@ -82,7 +94,9 @@ class Document(Mapping[str, Any]):
         Traceback (most recent call last):
         plugin_sdk.failure.Failure: /age is text, not an integer
         """
-        value = pointer.follow(self.body, at)
+        value = self._follow(at)
+        if type(value) is kind and value is not None:
+            return value
         if value is pointer.MISSING or value is None:
             raise MissingField(at)
         # To Python, true is an integer, and an integer is no float; to JSON it is the other way round.
@@ -93,7 +107,25 @@ class Document(Mapping[str, Any]):
             return value  # type: ignore[return-value]  # Type checkers take int for a kind of float.
         raise Failure("invalid-field", f"{at} is {word(type(value))}, not {word(kind)}", at)
 
-    def _object(self) -> dict[str, Any]:
+    def _follow(self, at: str) -> Any:
+        """The value that a pointer leads to, or MISSING."""
+        keys = pointer.keys(at)
+        value = self._glance(keys[0]) if len(keys) == 1 else glance.UNKNOWN
+        return pointer.follow(self.body, at) if value is glance.UNKNOWN else value
+
+    def _field(self, key: object) -> Any:
+        """The value of a top-level field, or MISSING."""
+        value = self._glance(key)
+        return self._object().get(key, pointer.MISSING) if value is glance.UNKNOWN else value
+
+    def _glance(self, key: object) -> Any:
+        """The same, as far as it can be told without parsing the body, or UNKNOWN."""
+        if self._body is not pointer.MISSING or self._glances == _GLANCES or type(key) is not str:
+            return glance.UNKNOWN
+        self._glances += 1
+        return glance.scalar(self.raw, key)
+
+    def _object(self) -> dict[Any, Any]:
         body = self.body
         if not isinstance(body, dict):
             raise Failure("invalid-document", f"the document is {word(type(body))}, not an object")

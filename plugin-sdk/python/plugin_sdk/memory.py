@@ -111,13 +111,13 @@ def _id(*names: str) -> str:
 
 def _edited(body: str, edits: Iterable[Edit]) -> str:
     whole = {"": decode(body)}
-    for edit in edits:
-        if edit.kind == "set":
-            _set(whole, edit.at, decode(edit.value))
+    for kind, at, to in edits:
+        if kind == "set":
+            _set(whole, at, decode(to))
         else:
-            value = _take(whole, edit.at)
-            if edit.kind == "rename":
-                _set(whole, edit.value, value)
+            value = _take(whole, at)
+            if kind == "rename":
+                _set(whole, to, value)
     return encode(whole[""])
 
 

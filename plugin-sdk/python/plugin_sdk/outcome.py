@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal
 
 from . import pointer
@@ -21,14 +22,8 @@ REMOVE: Final = _Removal.REMOVE
 """In place of a field's value: the field goes, if it is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One edit: of the field `at`."""
-
-    kind: Literal["set", "remove", "rename"]
-    at: str
-    value: str = ""
-    """The JSON text to set, or the pointer to move the value to."""
+Edit = tuple[Literal["set", "remove", "rename"], str, str]
+"""One edit: its kind; the pointer of what it edits; the JSON text to set, or the pointer to move the value to."""
 
 
 class Edits:
@@ -50,7 +45,7 @@ class Edits:
 
         In an array an index replaces, and `-` appends.
         """
-        return self._add(Edit("set", key(at, "a pointer"), encode(value, at)))
+        return self._add(("set", key(at, "a pointer"), encode(value, at)))
 
     def set_json(self, at: str, text: str) -> Edits:
         """The same with a JSON text, which is kept as it is spelled."""
@@ -62,11 +57,11 @@ class Edits:
 
     def remove(self, at: str) -> Edits:
         """Takes a member or an element out. There must be one."""
-        return self._add(Edit("remove", key(at, "a pointer")))
+        return self._add(("remove", key(at, "a pointer"), ""))
 
     def rename(self, source: str, to: str) -> Edits:
         """Moves a value without decoding it, and replaces what is there. There must be a value at `source`."""
-        return self._add(Edit("rename", key(source, "a pointer"), key(to, "a pointer")))
+        return self._add(("rename", key(source, "a pointer"), key(to, "a pointer")))
 
     def _add(self, edit: Edit) -> Edits:
         self.edits.append(edit)
@@ -76,13 +71,19 @@ class Edits:
 def of_fields(fields: Mapping[str, object], present: Mapping[str, object] | None) -> Edits:
     """Sets these top-level fields. A removal is left out where the document is known to lack the field."""
     edits = Edits()
+    add = edits.edits.append
     for name, value in fields.items():
-        at = pointer.of_key(key(name, "a field's name"))
+        at = _top_level(name)
         if value is not REMOVE:
-            edits.set(at, value)
+            add(("set", at, encode(value, at)))
         elif present is None or name in present:
-            edits.remove(at)
+            add(("remove", at, ""))
     return edits
+
+
+@lru_cache
+def _top_level(name: str) -> str:
+    return pointer.of_key(key(name, "a field's name"))
 
 
 @dataclass(frozen=True, slots=True)

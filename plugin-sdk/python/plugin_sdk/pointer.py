@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from .failure import Failure
@@ -16,13 +16,14 @@ def of_key(key: str) -> str:
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def keys(at: str) -> Iterable[str]:
+@lru_cache
+def keys(at: str) -> tuple[str, ...]:
     """The steps of a pointer."""
     if not at:
         return ()
     if not at.startswith("/"):
         raise Failure("invalid-field", f"{at} is no JSON Pointer: it begins with /", at)
-    return (key.replace("~1", "/").replace("~0", "~") for key in at[1:].split("/"))
+    return tuple(key.replace("~1", "/").replace("~0", "~") for key in at[1:].split("/"))
 
 
 def index(key: str) -> int | None:

@@ -14,6 +14,7 @@ import datetime
 import importlib
 import io
 import os
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -33,22 +34,58 @@ class _Sandbox:
     now: Callable[[], int] | None = None
     """The start of the run; None outside of the sandbox."""
     context: Context | None = None
-    seed: Callable[[str], None] | None = None
+    chance: _Chance | None = None
+    """What the functions of `random` draw from, in a component."""
+
+
+class _Chance(random.Random):
+    """Is seeded when something is drawn for the first time: that takes longer than most transforms."""
+
+    waiting: str | None = None
+    """The seed that it has not been given yet."""
+
+    def random(self) -> float:
+        self._settle()
+        return super().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        self._settle()
+        return super().getrandbits(k)
+
+    def getstate(self) -> tuple[Any, ...]:
+        self._settle()
+        return super().getstate()
+
+    def setstate(self, state: tuple[Any, ...]) -> None:
+        self.waiting = None
+        super().setstate(state)
+
+    def seed(self, a: Any = None, version: int = 2) -> None:
+        self.waiting = None
+        super().seed(a, version)
+
+    def _settle(self) -> None:
+        if self.waiting is not None:
+            self.seed(self.waiting)
+
+
+# An instance, for a class that is changed with each document is looked up slowly.
+_SANDBOX = _Sandbox()
 
 
 def begin(document: Document, context: Context) -> None:
     """The document at hand is this one."""
-    _Sandbox.context = context
-    if _Sandbox.seed is not None:
-        _Sandbox.seed(document.id)
+    _SANDBOX.context = context
+    if _SANDBOX.chance is not None:
+        _SANDBOX.chance.waiting = document.id
 
 
 def end() -> None:
     """There is no document at hand any more."""
-    if _Sandbox.now is not None:
+    if _OUTPUT.rest or _ERRORS.rest:
         _OUTPUT.flush()
         _ERRORS.flush()
-    _Sandbox.context = None
+    _SANDBOX.context = None
 
 
 def prepare() -> None:
@@ -64,6 +101,11 @@ def prepare() -> None:
     _replace(time, "asctime", lambda real: lambda at=None: real(time.localtime() if at is None else at))
     _replace(time, "strftime", lambda real: lambda form, at=None: real(form, time.localtime() if at is None else at))
     datetime.datetime = _DateTime  # type: ignore[misc]
+    _SANDBOX.chance = _Chance()
+    shared = random._inst
+    for name in random.__all__:
+        if getattr(getattr(random, name), "__self__", None) is shared:
+            setattr(random, name, getattr(_SANDBOX.chance, name))
 
 
 def close() -> None:
@@ -77,19 +119,15 @@ def close() -> None:
 
 def enter(now: Callable[[], int]) -> None:
     """From here on the component runs."""
-    if _Sandbox.now is None:
-        _Sandbox.now = now
-        random: Any = sys.modules.get("random")
-        if random is not None:
-            _Sandbox.seed = random.seed
+    _SANDBOX.now = now
 
 
 def _outside() -> bool:
-    return _Sandbox.now is None
+    return _SANDBOX.now is None
 
 
 def _seconds() -> float:
-    return _Sandbox.now() / 1000 if _Sandbox.now is not None else 0.0
+    return _SANDBOX.now() / 1000 if _SANDBOX.now is not None else 0.0
 
 
 def _replace(module: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -124,25 +162,25 @@ class _Lines(io.TextIOBase):
 
     def __init__(self, write: Callable[[Context, str], None]) -> None:
         self._write = write
-        self._rest = ""
+        self.rest = ""
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
             self._emit(line)
         return len(text)
 
     def flush(self) -> None:
-        if self._rest:
-            line, self._rest = self._rest, ""
+        if self.rest:
+            line, self.rest = self.rest, ""
             self._emit(line)
 
     def _emit(self, line: str) -> None:
-        if _Sandbox.context is not None:
-            self._write(_Sandbox.context, line)
+        if _SANDBOX.context is not None:
+            self._write(_SANDBOX.context, line)
 
 
 _OUTPUT = _Lines(Context.info)

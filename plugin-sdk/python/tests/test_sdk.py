@@ -1,8 +1,10 @@
 """Tests of the SDK, natively: `python3 -m unittest discover plugin-sdk/python/tests`."""
 
 import json
+import random
 import sys
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,8 @@ from plugin_sdk import (  # noqa: E402
     replace,
     skip,
 )
-from plugin_sdk import batch  # noqa: E402
-from plugin_sdk.json_text import encode  # noqa: E402
+from plugin_sdk import batch, pointer  # noqa: E402
+from plugin_sdk.json_text import decode, encode  # noqa: E402
 from plugin_sdk.memory import Memory, meets  # noqa: E402
 from plugin_sdk.migration import Transform  # noqa: E402
 from plugin_sdk.testing import check_cases  # noqa: E402
@@ -96,6 +98,42 @@ class Numbers(unittest.TestCase):
         self.assertEqual(encode(["\ud800", "é", '"']), r'["\ud800","é","\""]')
 
 
+class Fields(unittest.TestCase):
+    """A field is found in the text, or in what was parsed of it: nobody can tell which."""
+
+    NAMES = ("a", "b", "", ":", ",", "]", "}", " ", '"', "\\", "é", "{", "ab", "__proto__")
+    VALUES = ("1", "-0.50", "1e400", "true", "null", '""', '"a"', '"a\\"b"', '":"', '":1"', '"{"', "{}", "[]", '{"a":2}', '["a"]')
+
+    def bodies(self) -> Iterator[str]:
+        chance = random.Random(7)
+        for _ in range(4000):
+            gap = chance.choice(("", "", " ", "\n\t"))
+            members = []
+            for _ in range(chance.randrange(4)):
+                name = json.dumps(chance.choice(self.NAMES), ensure_ascii=chance.random() < 0.3)
+                members.append(f"{gap}{name}{gap}:{gap}{chance.choice(self.VALUES)}{gap}")
+            yield f"{chance.choice(('', '', ' '))}{{{','.join(members)}}}"
+
+    def test_they_are_those_of_the_parsed_body(self) -> None:
+        for body in self.bodies():
+            whole = decode(body)
+            for name in self.NAMES:
+                # A fresh one: what was parsed is not looked for in the text.
+                document = Document("1", body)
+                self.assertEqual(repr(document.get(name, "none")), repr(whole.get(name, "none")), (body, name))
+                self.assertEqual(name in Document("1", body), name in whole, (body, name))
+                found = Document("1", body).at(pointer.of_key(name), "none")
+                self.assertEqual(repr(found), repr(whole.get(name, "none")), (body, name))
+
+    def test_they_stay_what_they_are_however_many_are_read(self) -> None:
+        body = '{"a":1,"b":[2],"c":"3","d":4.0,"e":null}'
+        document = Document("1", body)
+        for _ in range(2):
+            self.assertEqual([document[name] for name in "abcde"], [1, [2], "3", 4.0, None])
+        self.assertEqual(encode(dict(document)), body)
+        self.assertIs(document["b"], document["b"])
+
+
 class Results(unittest.TestCase):
     def test_fields_are_set_in_order_and_removed_where_they_are(self) -> None:
         def transform(document: Document, ctx: Context) -> Result:
@@ -103,7 +141,7 @@ class Results(unittest.TestCase):
 
         edits = run(transform, '{"old":1}')[0]
         self.assertEqual(
-            [(edit.kind, edit.at, edit.value) for edit in edits.edits],
+            edits.edits,
             [("set", "/b~1~0", "1"), ("set", "/a", "[null]"), ("remove", "/old", "")],
         )
 
