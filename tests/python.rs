@@ -1,9 +1,12 @@
 //! Python in the sandbox: one document's trouble is no other's, and what the platform lacks is told.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Lab, checkout, trouble};
+use host::build::{Language, Tool, Workshop};
+
+use crate::common::{Lab, checkout, tools, trouble};
 
 /// Does what its document says.
 const MIGRATION: &str = r#"import datetime
@@ -203,6 +206,100 @@ fn python(arguments: &[&str], folder: &Path) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("\nOK\n"), "{said}");
+}
+
+const MYPY: Tool = Tool {
+    name: "mypy",
+    version: "2.4.1",
+    hashes: include_str!("mypy.txt"),
+};
+
+/// Checks the types of files in a folder, each a program of its own. Some import what others provide.
+#[track_caller]
+fn types_are_right(folder: &str, files: &[&str], imports: &[&Path]) {
+    let lab = Lab::new();
+    let tools = tools();
+    let workshop = Workshop::new(&lab.path(""), Some(&tools), &|_| {});
+    let mypy = workshop.pip(&MYPY, MYPY.version).unwrap().program("mypy");
+    for file in files {
+        let sdk = checkout().join("plugin-sdk/python");
+        let path = env::join_paths(imports.iter().copied().chain([&*sdk])).unwrap();
+        let output = Command::new(&mypy)
+            .args(["--strict", "--python-version", "3.11", "--cache-dir"])
+            .arg(tools.join("mypy-cache"))
+            .arg(file)
+            .current_dir(checkout().join(folder))
+            .env("MYPYPATH", path)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{folder}/{file}:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn the_types_of_the_sdk_are_right() {
+    // The component's own side imports a migration, and what componentize-py makes of the interface.
+    let lab = Lab::new();
+    let tools = tools();
+    let [componentize] = Language::Python.recipe().tools() else {
+        panic!("Python has one tool");
+    };
+    let componentize = Workshop::new(&lab.path(""), Some(&tools), &|_| {})
+        .pip(componentize, componentize.version)
+        .unwrap()
+        .program(componentize.name);
+    let made = Command::new(componentize)
+        .arg("--wit-path")
+        .arg(checkout().join("wit"))
+        .args(["--world", "reversible-migration", "bindings"])
+        .arg(lab.path("bindings"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let template = checkout().join("plugin-sdk/templates/python");
+    types_are_right(
+        "plugin-sdk/python",
+        &["plugin_sdk", "tests/test_sdk.py"],
+        &[&lab.path("bindings"), &template],
+    );
+}
+
+#[test]
+fn the_types_of_plugins_are_right() {
+    types_are_right(
+        "plugin-sdk/templates/python",
+        &["migration.py", "test_migration.py"],
+        &[],
+    );
+    types_are_right(
+        "plugins/split-name-python",
+        &["migration.py", "test_migration.py"],
+        &[],
+    );
+    types_are_right("tests/conformance/python", &["migration.py"], &[]);
+}
+
+#[test]
+fn a_tool_of_other_bytes_than_were_pinned_is_not_installed() {
+    let lab = Lab::new();
+    let forged = Tool {
+        name: "mypy-extensions",
+        version: "1.1.0",
+        hashes: "mypy-extensions==1.1.0 --hash=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    };
+    let workshop = Workshop::new(&lab.path(""), None, &|_| {});
+    let refused = workshop.pip(&forged, forged.version).err().unwrap();
+    assert!(
+        refused.to_string().contains("DO NOT MATCH THE HASHES"),
+        "{refused}"
+    );
+    // It is no more there the next time.
+    assert!(workshop.pip(&forged, forged.version).is_err());
 }
 
 #[test]

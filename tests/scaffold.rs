@@ -78,7 +78,9 @@ fn javascript_from_nothing_to_a_run() {
 
 #[test]
 fn typescript_from_nothing_to_a_run() {
-    from_nothing_to_a_run("ts", Command::new("npm").arg("test"));
+    // Checks the types of the migration; then those of the SDK, too, which authors have no use for.
+    let tests = "npm test && npx tsc --skipLibCheck false";
+    from_nothing_to_a_run("ts", Command::new("sh").args(["-c", tests]));
 }
 
 #[test]

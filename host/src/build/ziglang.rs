@@ -14,6 +14,7 @@ use super::{BuildError, Workshop, component};
 pub(super) const ZIGLANG: Tool = Tool {
     name: "ziglang",
     version: "0.17.0",
+    hashes: include_str!("pins/ziglang.txt"),
 };
 
 /// What every plugin is compiled for and with. A reactor has no `main`; of its stack a plugin may have a
@@ -134,7 +135,7 @@ fn compiler(workshop: &Workshop<'_>, version: &str) -> Result<Command, BuildErro
             return Ok(Command::new(zig));
         }
     }
-    let venv = workshop.pip(ZIGLANG.name, version)?;
+    let venv = workshop.pip(&ZIGLANG, version)?;
     let mut zig = Command::new(venv.program("python"));
     zig.args(["-m", "ziglang"]);
     Ok(zig)
