@@ -127,7 +127,7 @@ impl Work {
                         batch_size: batch,
                         // On a busy machine, too, batches are cut by their size alone.
                         max_lock: Duration::from_secs(3600),
-                        workers: 2,
+                        workers: Some(2),
                         ..Pace::default()
                     },
                     stop: &stop,

@@ -474,7 +474,7 @@ impl Course {
         };
         let pace = Pace {
             batch_size: self.batch_size,
-            workers: self.workers,
+            workers: Some(self.workers),
             ..Pace::default()
         };
         migrate(&store, stages, pace, &stop, observer.as_mut())

@@ -57,7 +57,7 @@ fn work(lab: &Lab, migrations: &[Migration], up: bool) {
         pace: Pace {
             batch_size: 1,
             max_lock: Duration::from_secs(3600),
-            workers: 1,
+            workers: Some(1),
             ..Pace::default()
         },
         allow_failures: false,

@@ -31,7 +31,7 @@ pub(super) struct PaceArguments {
     #[arg(long, value_name = "TIME", env = "HOST_MAX_LOCK", value_parser = humantime::parse_duration)]
     max_lock: Option<Duration>,
 
-    /// Threads that run the plugin, where batches may be transformed side by side [default: one less than cores]
+    /// Threads that run the plugin, where batches may be transformed side by side [default: one less than cores, and one more where the writer mostly waits for them]
     #[arg(long, value_name = "N", env = "HOST_WORKERS", value_parser = at_least_one)]
     workers: Option<usize>,
 
@@ -111,7 +111,7 @@ impl PaceArguments {
                 .or(file.batch_size)
                 .unwrap_or(default.batch_size),
             max_lock: self.max_lock.or(file.max_lock).unwrap_or(default.max_lock),
-            workers: self.workers.or(file.workers).unwrap_or(default.workers),
+            workers: self.workers.or(file.workers),
             limit: default.limit,
             sample: default.sample,
             rate: self.rate,

@@ -25,6 +25,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod apply;
+mod balance;
 mod between;
 mod count;
 mod course;
@@ -133,8 +134,9 @@ pub struct Pace {
     /// How long a batch should hold the write lock at the most; batches are sized by it while the run goes
     /// on. What one document takes is not bounded by it.
     pub max_lock: Duration,
-    /// Threads that transform, where batches may be transformed side by side.
-    pub workers: usize,
+    /// Threads that transform, where batches may be transformed side by side. None: one less than there are cores,
+    /// since the writer needs one, and one more where the writer mostly waits for them.
+    pub workers: Option<usize>,
     /// Ends after so many documents.
     pub limit: Option<u64>,
     /// Does only a fixed part of the documents.
@@ -152,7 +154,7 @@ impl Default for Pace {
         Self {
             batch_size: BATCH_SIZE,
             max_lock: MAX_LOCK,
-            workers: workers(),
+            workers: None,
             limit: None,
             sample: None,
             rate: None,
@@ -171,12 +173,6 @@ pub enum Failures {
     Number(u64),
     /// Once there are more than this part of the documents that were done, from the hundredth on.
     Share(f64),
-}
-
-/// One thread less than the machine has cores: the writer needs one.
-fn workers() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, 8))
 }
 
 /// Runs a migration.

@@ -13,7 +13,7 @@ use super::refind::{Refound, Step, step_back};
 use super::report::Report;
 use super::retry::Quarantined;
 use super::revert::{self, Logged};
-use super::source::{Clock, InTurn, Lap, SideBySide, Source};
+use super::source::{Clock, InTurn, Lap, SideBySide, Source, Workers};
 use super::start::{Started, start};
 use super::task::{Over, once};
 use super::{Job, Task, now};
@@ -403,7 +403,7 @@ impl<'a> Runner<'a> {
             }
             Over::Table if self.started.side_by_side && !self.changes_own && !self.rippled => {
                 std::thread::scope(|threads| {
-                    let workers = self.job.pace.workers.max(1);
+                    let workers = Workers::of(self.job.pace.workers);
                     let mut source = SideBySide::start(threads, &lap, workers)?;
                     self.drain(&mut source, &lap, purpose, observer)
                 })

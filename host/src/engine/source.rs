@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use migration_document::Filter;
 
 use super::apply::Scope;
+use super::balance::Balance;
 use super::error::RunError;
 use super::intent::Intent;
 use super::named::{Left, Named};
@@ -279,47 +281,96 @@ impl Source for InTurn<'_> {
 /// The reader hands each page to whichever worker is free, and, in the table's order, the place where that
 /// worker will put the batch to the writer. Both queues are short, so that memory is bounded and a batch is
 /// not much older than it must be when it is written.
-pub(super) struct SideBySide {
+pub(super) struct SideBySide<'scope> {
     batches: Receiver<Receiver<Result<Batch, RunError>>>,
+    /// Starts one more thread that transforms, where there is to be one once the writer waits too much.
+    reserve: Option<Box<dyn FnOnce() -> Result<(), StoreError> + 'scope>>,
+    balance: Balance,
+    /// When the writer got its last batch.
+    gave: Instant,
+}
+
+/// How many threads transform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Workers {
+    /// From the start.
+    pub first: usize,
+    /// One more, once the writer mostly waits for them.
+    pub reserve: bool,
+}
+
+impl Workers {
+    /// As many as this, or as the machine's cores are worth.
+    pub fn of(number: Option<usize>) -> Self {
+        /// More readers and instances than this win little.
+        const MOST: usize = 8;
+        if let Some(number) = number {
+            return Self {
+                first: number.max(1),
+                reserve: false,
+            };
+        }
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Self {
+            first: (cores - 1).clamp(1, MOST),
+            reserve: (2..=MOST).contains(&cores),
+        }
+    }
 }
 
 /// A page, and where to put the batch that is made of it.
 type Task = (Read, SyncSender<Result<Batch, RunError>>);
 
-impl SideBySide {
+impl<'scope> SideBySide<'scope> {
     /// Starts the threads. They end when the source is dropped.
     ///
     /// # Errors
     /// If the store cannot be opened so often.
-    pub fn start<'scope>(
+    pub fn start(
         scope: &'scope thread::Scope<'scope, '_>,
         lap: &'scope Lap<'scope>,
-        workers: usize,
+        workers: Workers,
     ) -> Result<Self, RunError> {
-        let (batch_sender, batches) = sync_channel(workers + 1);
+        let (batch_sender, batches) = sync_channel(workers.first + 1);
         let (task_sender, tasks) = sync_channel::<Task>(1);
         let tasks = Arc::new(Mutex::new(tasks));
-        for _ in 0..workers {
+        let start = move || -> Result<(), StoreError> {
             let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
             let tasks = Arc::clone(&tasks);
             scope.spawn(move || work(lap, &reader, &tasks));
+            Ok(())
+        };
+        for _ in 0..workers.first {
+            start()?;
         }
         let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
         scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
-        Ok(Self { batches })
+        Ok(Self {
+            batches,
+            // Dropped with the rest where it is not needed: it keeps the queue of tasks open.
+            reserve: workers.reserve.then(|| Box::new(start) as Box<_>),
+            balance: Balance::default(),
+            gave: Instant::now(),
+        })
     }
 }
 
-impl Source for SideBySide {
+impl Source for SideBySide<'_> {
     fn next(&mut self) -> Result<Option<Batch>, RunError> {
+        let asked = Instant::now();
         // The reader has ended: everything was handed over.
         let Ok(batch) = self.batches.recv() else {
             return Ok(None);
         };
-        match batch.recv() {
-            Ok(batch) => batch.map(Some),
-            Err(_) => Err(RunError::Lost),
+        let batch = batch.recv().map_err(|_| RunError::Lost)??;
+        let given = Instant::now();
+        self.balance
+            .note(asked - self.gave, given.duration_since(asked));
+        self.gave = given;
+        if let Some(start) = self.reserve.take_if(|_| self.balance.is_starved()) {
+            start()?;
         }
+        Ok(Some(batch))
     }
 }
 
