@@ -1,10 +1,13 @@
 //! What the sandbox costs: the time that a transform takes for each document in it, native, and in a sandbox
-//! without limits.
+//! without limits. And what a plugin costs by the size of batches: [`sizes`].
 //!
 //! All sides do the same batches in turns and must give the same outcomes. The sandbox's time is that of the
 //! whole call: making an instance, copying the documents into it, the transform, and copying the outcomes back.
 
+mod sizes;
+
 use std::env;
+use std::ffi::OsString;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,29 +34,52 @@ const WARM_UP: u64 = 20;
 const NOW: u64 = 1_700_000_000_000;
 
 fn main() -> Result<()> {
-    let arguments = env::args_os().collect::<Vec<_>>();
-    let (plugin, batches) = match &arguments[..] {
-        [_, plugin] => (plugin, BATCHES),
-        [_, plugin, batches] => (plugin, batches.to_string_lossy().parse()?),
-        _ => bail!("Usage: bench-sandbox PLUGIN [BATCHES]"),
-    };
-    let unlimited = Plugin::load_without_limits(Path::new(plugin))?;
-    let plugin = Plugin::load(
+    let arguments = env::args_os().skip(1).collect::<Vec<_>>();
+    match &arguments[..] {
+        [command, plugin, sizes @ ..] if command == "sizes" && !sizes.is_empty() => {
+            let sizes: Vec<u64> = sizes.iter().map(number).collect::<Result<_>>()?;
+            let times = sizes::measure(&load(plugin)?, &sizes)?;
+            println!("{}", serde_json::to_string(&times)?);
+            Ok(())
+        }
+        [plugin] => compare(plugin, BATCHES),
+        [plugin, batches] => compare(plugin, number(batches)?),
+        _ => bail!("Usage: bench-sandbox PLUGIN [BATCHES] | bench-sandbox sizes PLUGIN SIZE…"),
+    }
+}
+
+fn number(argument: &OsString) -> Result<u64> {
+    Ok(argument.to_string_lossy().parse()?)
+}
+
+fn load(plugin: &OsString) -> Result<Plugin> {
+    Ok(Plugin::load(
         Path::new(plugin),
         &Limits::default(),
         &Compiler::unbounded(),
-    )?;
-    let world = World {
+    )?)
+}
+
+/// The surroundings of its calls.
+fn world(plugin: &Plugin) -> World {
+    World {
         fixed: Arc::new(Fixed {
             migration: plugin.manifest.name.clone(),
             now: NOW,
             ..Fixed::default()
         }),
         reader: None,
-    };
+    }
+}
+
+/// Compares a plugin with the same transform native, and with itself in a sandbox without limits.
+fn compare(plugin: &OsString, batches: u64) -> Result<()> {
+    let unlimited = Plugin::load_without_limits(Path::new(plugin))?;
+    let plugin = load(plugin)?;
+    let world = world(&plugin);
     let (mut native, mut sandbox, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for batch in 0..WARM_UP + batches {
-        let documents = documents(batch)?;
+        let documents = documents(batch * u64::from(BATCH), u64::from(BATCH))?;
 
         let start = Instant::now();
         let expected = documents
@@ -94,9 +120,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn documents(batch: u64) -> Result<Vec<Document>> {
-    let first = batch * u64::from(BATCH);
-    (first..first + u64::from(BATCH))
+/// So many documents of the sample, from this one on.
+fn documents(first: u64, count: u64) -> Result<Vec<Document>> {
+    (first..first + count)
         .map(|number| {
             Ok(Document {
                 id: sample::key(number),

@@ -47,6 +47,8 @@ const ALL: [(&str, Goal); 6] = [
 
 enum Kind {
     Host,
+    /// The host, with this plugin.
+    Plugin(PathBuf),
     Script {
         interpreter: PathBuf,
         script: PathBuf,
@@ -68,17 +70,44 @@ impl Competitor {
                 "python" => python(checkout),
                 name => native(name, sqlite),
             };
-            match prepared {
-                Ok((kind, description)) => ready.push(Self {
-                    name,
-                    description,
-                    goal,
-                    kind,
-                }),
-                Err(error) => shell::say(format_args!("Going on without {name}: {error:#}")),
-            }
+            ready.extend(Self::prepared(name, goal, prepared));
         }
         Ok(ready)
+    }
+
+    /// One that can be had. Why it cannot, is told.
+    fn prepared(name: &'static str, goal: Goal, prepared: Result<(Kind, String)>) -> Option<Self> {
+        match prepared {
+            Ok((kind, description)) => Some(Self {
+                name,
+                description,
+                goal,
+                kind,
+            }),
+            Err(error) => {
+                shell::say(format_args!("Going on without {name}: {error:#}"));
+                None
+            }
+        }
+    }
+
+    /// One of the scripts, by its name in the table; None where it cannot be had, and why is told.
+    pub fn script(checkout: &Checkout, name: &'static str) -> Option<Self> {
+        let prepared = match name {
+            "node" => node(checkout),
+            _ => python(checkout),
+        };
+        Self::prepared(name, Goal::None, prepared)
+    }
+
+    /// The host, with a plugin in this language.
+    pub fn plugin(language: &'static str, plugin: PathBuf) -> Self {
+        Self {
+            name: language,
+            description: format!("`host run` with a plugin in {language}"),
+            goal: Goal::None,
+            kind: Kind::Plugin(plugin),
+        }
     }
 
     /// Whether it is the one that the others are compared with.
@@ -91,6 +120,10 @@ impl Competitor {
         let mut command;
         match &self.kind {
             Kind::Host => command = tools.host_run(store),
+            Kind::Plugin(plugin) => {
+                command = tools.host("run", store);
+                command.arg(plugin);
+            }
             Kind::Script {
                 interpreter,
                 script,

@@ -7,6 +7,7 @@
 
 mod competitors;
 mod extras;
+mod languages;
 mod options;
 mod stores;
 mod summary;
@@ -80,6 +81,11 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<ExitCode> {
     let host_seconds = rows.iter().find(|row| row.is_host()).map(Row::seconds);
     for table in extras::measure(&stores, &tools, &options, &original, host_seconds)? {
         println!("{table}");
+    }
+    if options.wants(languages::NAME) {
+        for table in languages::measure(checkout, &stores, &tools, &options, &original)? {
+            println!("{table}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

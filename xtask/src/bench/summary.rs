@@ -105,6 +105,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Rows of cells, of which the first has the titles.
+    pub fn new(cells: Vec<Vec<String>>) -> Self {
+        Self { cells }
+    }
+
     /// The competition. Ratios and goals are there if the host took part.
     pub fn of_competitors(rows: &[Row], documents: u64) -> Self {
         let host = rows.iter().find(|row| row.is_host);
@@ -187,7 +192,7 @@ impl Table {
 }
 
 /// The host's time beside a competitor's, and what was promised of that.
-fn compared(host: f64, other: f64, goal: Goal) -> (String, String) {
+pub fn compared(host: f64, other: f64, goal: Goal) -> (String, String) {
     let faster = other / host;
     match goal {
         Goal::None => (format!("{} as fast", times(faster)), String::new()),

@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::languages;
 use super::options::Options;
 use crate::checkout::Checkout;
 use crate::shell;
@@ -45,7 +46,7 @@ impl Tools {
     pub fn build(checkout: &Checkout, options: &Options) -> Result<Self> {
         shell::say("Building the host as it is released (the first time takes some minutes) …");
         let mut packages = vec!["host", "bench-native"];
-        if options.wants("transform") {
+        if options.wants("transform") || options.wants(languages::NAME) {
             packages.push("bench-sandbox");
         }
         let mut cargo = checkout.cargo();
@@ -94,7 +95,12 @@ impl Tools {
             .arg("measure")
             .arg(&self.result)
             .arg(command.get_program())
-            .args(command.get_args());
+            .args(command.get_args())
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
         shell::quietly(&mut measured)?;
         Measurement::parse(&read(&self.result)?)
     }
