@@ -191,6 +191,10 @@ impl DisturbedWriter {
 }
 
 impl Writer for DisturbedWriter {
+    fn tidy_up(&mut self) -> Result<()> {
+        self.inner.tidy_up()
+    }
+
     fn mark(&mut self) -> Result<Mark> {
         if self.lies(Lie::NobodyWrote) {
             return Ok(Mark(0));

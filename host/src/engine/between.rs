@@ -97,6 +97,9 @@ impl Runner<'_> {
             return Ok(());
         }
         let until = Instant::now().checked_add(rest);
+        if let (Some(writer), false) = (&mut self.started.writer, rest.is_zero()) {
+            writer.tidy_up()?;
+        }
         let mut renewed = Instant::now();
         while !self.job.stop.load(Ordering::Relaxed) {
             let left = until.map_or(Duration::MAX, |until| {

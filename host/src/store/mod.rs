@@ -332,6 +332,15 @@ pub fn in_transaction<T, E: From<StoreError>>(
 
 /// Writes documents, and the ledger with them, in transactions.
 pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
+    /// Does what the store puts off, while nobody is kept from writing: for when there is a rest between transactions
+    /// anyway. A store that puts nothing off does nothing.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn tidy_up(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// A mark to compare with later.
     ///
     /// # Errors

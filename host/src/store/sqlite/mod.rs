@@ -36,6 +36,10 @@ use super::{
 /// pages of a large table's indexes again and again.
 const WRITER_CACHE_KIB: i64 = 24 * 1024;
 
+/// After how many pages in the write-ahead log a commit moves them to their place, where nobody has done so before: see
+/// [`Writer::tidy_up`]. SQLite's default is 1,000.
+const LOG_PAGES: u32 = 8_000;
+
 /// Page cache of a connection that brings a table in, in KiB. Keys in no order go to all pages of their index in turns,
 /// and a page that the cache has no room for is written, and read again for its next key.
 const IMPORT_CACHE_KIB: i64 = 64 * 1024;
@@ -218,6 +222,7 @@ impl Store for SqliteStore {
         let connection = self.connect(Access::Write)?;
         connection
             .pragma_update(None, "foreign_keys", true)
+            .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES))
             .map_err(|error| sqlite_error("opening the database", error))?;
         Ok(Box::new(writer::SqliteWriter::new(
             connection,

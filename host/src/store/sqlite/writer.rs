@@ -1,6 +1,7 @@
 //! Writing documents, in transactions.
 
 use std::collections::BTreeMap;
+use std::ffi::c_int;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(super) struct SqliteWriter {
     /// Some constraint of the schema is checked only when a transaction commits.
     deferred: bool,
     locked_at: Option<Instant>,
+    /// How many pages had been written when the write-ahead log was moved to its place.
+    tidied: c_int,
     /// A write has changed more rows than its own.
     rippled: bool,
     /// The ledger's tables are there, as this host knows them.
@@ -58,6 +61,7 @@ impl SqliteWriter {
             insertion: None,
             deferred,
             locked_at: None,
+            tidied: 0,
             rippled: false,
             ledger_ready: false,
             restructured: false,
@@ -96,19 +100,29 @@ impl SqliteWriter {
 
     /// Whether a foreign key is violated now that must not be when the transaction commits.
     fn owes_references(&self) -> bool {
+        self.status(ffi::SQLITE_DBSTATUS_DEFERRED_FKS) != 0
+    }
+
+    /// How many pages this connection has written, counted up without an end.
+    fn pages_written(&self) -> c_int {
+        self.status(ffi::SQLITE_DBSTATUS_CACHE_WRITE)
+    }
+
+    /// A figure that SQLite keeps of a connection; 0 where it keeps none.
+    fn status(&self, which: c_int) -> c_int {
         let (mut current, mut highest) = (0, 0);
         // SAFETY: the handle is open for as long as the connection is borrowed, and the call writes two
         // integers and keeps nothing.
         let status = unsafe {
             ffi::sqlite3_db_status(
                 self.connection.handle(),
-                ffi::SQLITE_DBSTATUS_DEFERRED_FKS,
+                which,
                 &raw mut current,
                 &raw mut highest,
                 0,
             )
         };
-        status == ffi::SQLITE_OK && current != 0
+        if status == ffi::SQLITE_OK { current } else { 0 }
     }
 
     fn set_body(
@@ -213,6 +227,20 @@ pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str
 }
 
 impl Writer for SqliteWriter {
+    /// Moves pages from the write-ahead log to their place, as far as nobody reads the log, once there are some.
+    fn tidy_up(&mut self) -> Result<()> {
+        /// Fewer pages are not worth waiting for the disk.
+        const WORTH_IT: c_int = 1_000;
+        let written = self.pages_written();
+        if written.wrapping_sub(self.tidied) < WORTH_IT {
+            return Ok(());
+        }
+        self.tidied = written;
+        self.connection
+            .query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .map_err(|error| sqlite_error("moving the log to its place", error))
+    }
+
     fn mark(&mut self) -> Result<Mark> {
         self.connection
             .prepare_cached("PRAGMA main.data_version")
