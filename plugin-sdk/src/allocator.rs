@@ -34,6 +34,7 @@ struct Space {
 
 // SAFETY: a component has one thread. Its instructions have no atomics, or this would not compile (see the
 // module's `cfg`).
+#[cfg(target_family = "wasm")]
 unsafe impl Sync for Lists {}
 
 impl Lists {

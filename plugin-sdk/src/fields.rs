@@ -80,116 +80,91 @@ impl<'de> MapAccess<'de> for Members<'de> {
         self.last = Some(field);
         match field.name() {
             Some(name) => seed.deserialize(BorrowedBytesDeserializer::new(name)),
-            None => seed.deserialize(Value(field.key())),
+            None => seed.deserialize(Value(|| field.key())),
         }
         .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(Member(self.last.take().ok_or_else(unread)?))
+        let field = self.last.take().ok_or_else(unread)?;
+        seed.deserialize(Value(|| field.value()))
     }
 }
 
-/// A member's value, whose text nobody has asked for yet.
-struct Member<'de>(Field<'de>);
+/// A value, by how to get its text: nobody may ask for it.
+struct Value<F>(F);
 
-/// The text of a value.
-struct Value<'de>(&'de str);
-
-impl<'de> Value<'de> {
+impl<'de, F: FnOnce() -> &'de str> Value<F> {
     fn parse<T>(
         self,
         parse: impl FnOnce(
             &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
         ) -> serde_json::Result<T>,
     ) -> Result<T, Error> {
-        let mut json = serde_json::Deserializer::from_str(self.0);
+        let mut json = serde_json::Deserializer::from_str((self.0)());
         parse(&mut json)
             .and_then(|value| json.end().map(|()| value))
             .map_err(|_| unread())
     }
 }
 
-macro_rules! values {
-    ($($method:ident($($argument:ident: $type:ty),*);)*) => {
-        impl<'de> Deserializer<'de> for Value<'de> {
-            type Error = Error;
-
-            fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                match json::plain_string(self.0) {
-                    Some(text) => visitor.visit_borrowed_str(text),
-                    None => self.parse(|json| json.deserialize_str(visitor)),
-                }
-            }
-
-            fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                self.deserialize_str(visitor)
-            }
-
-            fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                visitor.visit_unit()
-            }
-
-            $(
-                fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
-                    self.parse(|json| json.$method($($argument,)* visitor))
-                }
-            )*
+macro_rules! parsed {
+    ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
+            self.parse(|json| json.$method($($argument,)* visitor))
         }
-
-        impl<'de> Deserializer<'de> for Member<'de> {
-            type Error = Error;
-
-            fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                Value(self.0.value()).deserialize_str(visitor)
-            }
-
-            fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                Value(self.0.value()).deserialize_str(visitor)
-            }
-
-            fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-                visitor.visit_unit()
-            }
-
-            $(
-                fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
-                    Value(self.0.value()).$method($($argument,)* visitor)
-                }
-            )*
-        }
-    };
+    )*};
 }
 
-values! {
-    deserialize_any();
-    deserialize_bool();
-    deserialize_i8();
-    deserialize_i16();
-    deserialize_i32();
-    deserialize_i64();
-    deserialize_i128();
-    deserialize_u8();
-    deserialize_u16();
-    deserialize_u32();
-    deserialize_u64();
-    deserialize_u128();
-    deserialize_f32();
-    deserialize_f64();
-    deserialize_char();
-    deserialize_bytes();
-    deserialize_byte_buf();
-    deserialize_option();
-    deserialize_unit();
-    deserialize_unit_struct(name: &'static str);
-    deserialize_newtype_struct(name: &'static str);
-    deserialize_seq();
-    deserialize_tuple(length: usize);
-    deserialize_tuple_struct(name: &'static str, length: usize);
-    deserialize_map();
-    deserialize_struct(name: &'static str, fields: &'static [&'static str]);
-    deserialize_enum(name: &'static str, variants: &'static [&'static str]);
-    deserialize_identifier();
+impl<'de, F: FnOnce() -> &'de str> Deserializer<'de> for Value<F> {
+    type Error = Error;
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let text = (self.0)();
+        match json::plain_string(text) {
+            Some(plain) => visitor.visit_borrowed_str(plain),
+            None => Value(|| text).parse(|json| json.deserialize_str(visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    parsed! {
+        deserialize_any();
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+        deserialize_f32();
+        deserialize_f64();
+        deserialize_char();
+        deserialize_bytes();
+        deserialize_byte_buf();
+        deserialize_option();
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_seq();
+        deserialize_tuple(length: usize);
+        deserialize_tuple_struct(name: &'static str, length: usize);
+        deserialize_map();
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_identifier();
+    }
 }
 
 #[cfg(test)]

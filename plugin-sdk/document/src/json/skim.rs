@@ -12,7 +12,7 @@ pub(super) const fn all(byte: u8) -> u64 {
 /// The top bits of the bytes that are zero, up to the first of them; above it they mean nothing.
 #[inline(always)]
 pub(super) const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(all(1)) & !word & all(0x80)
+    less(word, 1)
 }
 
 /// The top bits of the bytes that are less than this one, which is ASCII, up to the first of them; above it they mean
