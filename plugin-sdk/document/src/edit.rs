@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::json::{self, Child, End, Entry, JsonError, Span};
+use crate::json::{self, Child, End, Entry, JsonError, Span, quoted};
 use crate::model::Edit;
 
 mod members;
@@ -201,15 +201,6 @@ fn check_value(at: &str, value: &str) -> Result<(), EditError> {
         at: at.to_owned(),
         error,
     })
-}
-
-/// A member's name as JSON spells it.
-fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if name.bytes().all(plain) {
-        return ["\"", name, "\""].concat();
-    }
-    serde_json::Value::from(name).to_string()
 }
 
 /// The pointer of the parent, and the last token; None for the pointer to the whole body.

@@ -6,10 +6,9 @@
 use std::cmp::Ordering;
 
 use memchr::memchr;
-use memchr::memmem::Finder;
 use thiserror::Error;
 
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Key};
 use crate::model::{Condition, Test};
 use crate::number::Decimal;
 
@@ -128,7 +127,7 @@ pub struct Filter {
 pub struct Clause {
     tokens: Vec<String>,
     /// Looks for the last token as the key that it would be, where it can only be a key.
-    key: Option<Finder<'static>>,
+    key: Option<Key>,
     expected: Expected,
 }
 
@@ -155,9 +154,9 @@ impl Clause {
     /// Tells quickly, of most bodies without the value, that they do not have it: without a backslash a key
     /// has one spelling.
     fn cannot_be_in(&self, body: &str) -> bool {
-        self.key.as_ref().is_some_and(|key| {
-            key.find(body.as_bytes()).is_none() && memchr(b'\\', body.as_bytes()).is_none()
-        })
+        self.key
+            .as_ref()
+            .is_some_and(|key| !key.is_in(body) && memchr(b'\\', body.as_bytes()).is_none())
     }
 }
 
@@ -349,7 +348,7 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
     let key = tokens
         .last()
         .filter(|token| json::array_index(token).is_none())
-        .map(|token| serde_json::Value::from(token.as_str()).to_string());
+        .map(|token| Key::of(token));
     let scalar = |value: &String| {
         Scalar::parse(value).ok_or_else(|| ConditionError::Value {
             at: condition.at.clone(),
@@ -369,7 +368,7 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
     };
     Ok(Clause {
         tokens,
-        key: key.map(|key| Finder::new(&key).into_owned()),
+        key,
         expected,
     })
 }

@@ -14,9 +14,11 @@ use thiserror::Error;
 
 mod check;
 mod fields;
+mod key;
 mod skim;
 
 pub use fields::{Field, Fields, NoField};
+pub(crate) use key::{Key, quoted};
 use skim::skip_space;
 
 /// Why a text or a pointer could not be used.

@@ -50,7 +50,7 @@ pub(super) fn set_members(body: &str, edits: &[Edit]) -> Result<Option<String>, 
 fn end_if_new(body: &str, root: Span, sets: &[Set<'_>]) -> Option<End> {
     // Without a backslash a key has one spelling.
     let plain = memchr(b'\\', body.as_bytes()).is_none();
-    if !plain || sets.iter().any(|set| set.name.may_be_in(body)) {
+    if !plain || sets.iter().any(|set| set.name.key.is_in(body)) {
         return None;
     }
     json::end_of_plain_object(body, root)
@@ -108,7 +108,7 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
     const AROUND: usize = 16;
     let added: usize = sets
         .iter()
-        .map(|set| set.name.key.len() + set.value.len() + AROUND)
+        .map(|set| set.name.key.spelled.len() + set.value.len() + AROUND)
         .sum();
     let mut text = String::with_capacity(body.len() + added);
     // Those that are there in their order, then the others in the order of the edits.
@@ -132,7 +132,13 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
                     copy(&mut text, end.place(), end.place());
                     at_end = true;
                 }
-                append(&mut text, &spacing, first, Some(&set.name.key), set.value);
+                append(
+                    &mut text,
+                    &spacing,
+                    first,
+                    Some(&set.name.key.spelled),
+                    set.value,
+                );
                 first = false;
             }
         }

@@ -3,10 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use memchr::memmem::Finder;
-
-use super::quoted;
-use crate::json;
+use crate::json::{self, Key};
 
 /// How many names a thread keeps. The edits of a migration name a few, and the same ones for each document.
 const KEPT: usize = 16;
@@ -24,9 +21,7 @@ pub(super) struct Name {
     /// The pointer that it was taken from.
     at: String,
     pub(super) text: String,
-    /// As JSON spells it.
-    pub(super) key: String,
-    finder: Finder<'static>,
+    pub(super) key: Key,
 }
 
 impl Name {
@@ -53,18 +48,11 @@ impl Name {
         let (Some(text), None) = (tokens.next(), tokens.next()) else {
             return None;
         };
-        let key = quoted(&text);
         Some(Self {
             at: at.into(),
-            finder: Finder::new(&key).into_owned(),
+            key: Key::of(&text),
             text: text.into_owned(),
-            key,
         })
-    }
-
-    /// Whether the name stands anywhere in a text without backslashes, as JSON spells it.
-    pub(super) fn may_be_in(&self, text: &str) -> bool {
-        self.finder.find(text.as_bytes()).is_some()
     }
 }
 
@@ -77,9 +65,9 @@ mod tests {
         for number in (0..3 * KEPT).chain(0..3) {
             let name = Name::of(&format!("/a~1{number}")).unwrap();
             assert_eq!(name.text, format!("a/{number}"));
-            assert_eq!(name.key, format!("\"a/{number}\""));
-            assert!(name.may_be_in(&format!("{{\"a/{number}\":1}}")));
-            assert!(!name.may_be_in("{}"));
+            assert_eq!(name.key.spelled, format!("\"a/{number}\""));
+            assert!(name.key.is_in(&format!("{{\"a/{number}\":1}}")));
+            assert!(!name.key.is_in("{}"));
         }
         NAMES.with_borrow(|names| assert_eq!(names.len(), KEPT));
     }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Allowance, EditError, Spacing, append, check_value, quoted, too_much};
+use super::{Allowance, EditError, Spacing, append, check_value, too_much};
 use crate::json::{self, Entry, Span};
 use crate::model::Edit;
 
@@ -236,7 +236,7 @@ impl<'e> Pass<'e> {
                 self.leads_nowhere(*edit, true);
                 continue;
             }
-            let key = keyed.then(|| quoted(&json::token(token)));
+            let key = keyed.then(|| json::quoted(&json::token(token)));
             append(
                 &mut text,
                 &spacing,
