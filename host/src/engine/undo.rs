@@ -100,6 +100,7 @@ pub fn undo(
             writer.save_run(&mut record)?;
             Ok(true)
         })?;
+        writer.tidy_up()?;
         progress(report.restored + report.left_alone);
         if !more {
             report.state = RunState::Undone;

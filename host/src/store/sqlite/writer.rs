@@ -464,3 +464,39 @@ impl Drop for SqliteWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::sqlite::SqliteStore;
+
+    #[test]
+    fn the_log_is_moved_between_transactions_once_it_is_worth_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let made = Connection::open(&path).unwrap();
+        made.pragma_update(None, "journal_mode", "wal").unwrap();
+        let store = SqliteStore::open(&path, Duration::from_secs(1), BTreeMap::new()).unwrap();
+        let mut writer = store.writer().unwrap();
+        let moved = || std::fs::metadata(&path).unwrap().len() > 40_000;
+
+        writer.begin().unwrap();
+        let table = writer
+            .create_document_table("things", NewKey::Text)
+            .unwrap();
+        writer.commit().unwrap();
+        let body = format!("\"{}\"", "x".repeat(4_000));
+        for (documents, worth_it) in [(10, false), (1_500, true)] {
+            writer.begin().unwrap();
+            for number in 0..documents {
+                let id = format!("{documents}-{number}");
+                writer.insert(&table, Some(&id), &body).unwrap();
+            }
+            writer.commit().unwrap();
+            assert!(!moved(), "{documents}");
+            writer.tidy_up().unwrap();
+            assert_eq!(moved(), worth_it);
+        }
+    }
+}
