@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Plugin, dev, put_steps, refused, team};
+use super::{FIRST, dev, put_steps, refused, team};
 use crate::common::Lab;
 
 #[test]
@@ -36,7 +36,7 @@ fn a_folder_that_is_none() {
 
 #[test]
 fn a_file_that_is_no_migration() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.write("migrations/README.md", "not looked at");
     lab.write("migrations/.hidden.wasm", "not looked at");
     fs::create_dir(lab.path("migrations/split-name")).unwrap();
@@ -75,7 +75,7 @@ fn a_file_that_is_no_migration() {
 
 #[test]
 fn settings_that_name_no_store_or_two() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     let before = lab.everything();
     let told = |arguments: &[&str], status: i32, message: &str| {
         let ran = lab.host(arguments);
@@ -124,7 +124,7 @@ fn settings_that_name_no_store_or_two() {
 
 #[test]
 fn an_environment_is_chosen_by_a_variable_and_the_folder_by_the_settings() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     fs::rename(lab.path("migrations"), lab.path("changes")).unwrap();
     let settings = lab.read("host.toml");
     lab.write("host.toml", format!("migrations = \"changes\"\n{settings}"));

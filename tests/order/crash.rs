@@ -18,7 +18,7 @@ use host::store::sqlite::SqliteStore;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 
-use super::{Plugin, put_steps, team};
+use super::{FIRST, Plugin, THIRD, put_steps, team};
 use crate::common::vfs::{self, Fault, alone};
 use crate::common::{Lab, Tables};
 
@@ -119,15 +119,7 @@ fn put(lab: &Lab, bytes: &[u8]) {
 
 /// Kills a process at the first operation on a file, the second, and so on.
 fn killed_at_every_operation(mode: &str) {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, THIRD]);
     put_steps(
         &lab,
         "second",

@@ -4,26 +4,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Plugin, dev, json, names, put, put_steps, refused, runs, team};
+use super::{FIRST, Plugin, SECOND, THIRD, dev, json, names, put, put_steps, refused, runs, team};
 use crate::common::guest;
 
 #[test]
 fn the_last_ones_are_taken_back_and_can_be_applied_again() {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-        Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, SECOND, THIRD]);
     let at_first = lab.documents();
     let ran = dev(&lab, &["down"]).success();
     assert_eq!(ran.stdout(), "No migration is applied.\n");
@@ -49,7 +35,7 @@ fn the_last_ones_are_taken_back_and_can_be_applied_again() {
 
 #[test]
 fn what_was_applied_by_several_runs_is_taken_back_whole_and_unfinished_ones_as_well() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     let at_first = lab.documents();
     lab.run("migrations/first.wasm", &["--sample", "50%"])
         .success();
@@ -67,15 +53,7 @@ fn what_was_applied_by_several_runs_is_taken_back_whole_and_unfinished_ones_as_w
 
 #[test]
 fn later_edits_are_left_alone_and_what_lies_before_stays() {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, SECOND]);
     dev(&lab, &["up"]).success();
     lab.put("things", [("a", r#"{"mine":true}"#)]);
     let ran = dev(&lab, &["down", "2"]);
@@ -144,7 +122,7 @@ fn a_plugin_that_takes_its_work_back_has_its_secrets() {
 
 #[test]
 fn what_others_run_after_stays() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["up"]).success();
     // Somebody has the first one run after the second, and accepts that.
     put_steps(&lab, "zero", "version = 0");

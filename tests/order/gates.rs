@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{HEAL, Plugin, TRAP, dev, json, names, put, put_steps, refused, runs, team};
+use super::{
+    FIRST, HEAL, Plugin, SECOND, THIRD, TRAP, dev, json, names, put, put_steps, refused, runs, team,
+};
 use crate::common::{Lab, Ran};
 
 fn prod(lab: &Lab, arguments: &[&str]) -> Ran {
@@ -11,7 +13,7 @@ fn prod(lab: &Lab, arguments: &[&str]) -> Ran {
 
 #[test]
 fn what_came_to_its_end_in_development_runs_in_production_from_the_same_files() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.put("things", [("x", "{}")]);
     put_steps(
         &lab,
@@ -117,7 +119,7 @@ fn a_plugin_that_was_mended_has_to_prove_itself_before_a_retry() {
 
 #[test]
 fn what_is_half_done_or_was_written_otherwise_proves_nothing() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.run("migrations/first.wasm", &["--limit", "1"])
         .success();
     let shut = |migration: &str| {
@@ -141,12 +143,7 @@ fn a_gate_opens_or_says_in_one_line_why_not() {
             at_x: TRAP,
             ..Plugin::default()
         },
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
+        SECOND,
     ]);
     lab.put("things", [("x", "{}")]);
     let gate = |arguments: &[&str]| {
@@ -207,21 +204,7 @@ fn a_gate_opens_or_says_in_one_line_why_not() {
 
 #[test]
 fn a_store_that_is_at_a_version_already_gets_only_what_follows() {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-        Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, SECOND, THIRD]);
     refused(
         &lab,
         &["baseline", "fourth"],
@@ -264,12 +247,12 @@ fn a_store_that_is_at_a_version_already_gets_only_what_follows() {
 
 #[test]
 fn baselines_prove_nothing_and_half_applied_migrations_have_none() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["baseline", "1"]).success();
     let ran = prod(&lab, &["up"]);
     assert_eq!(ran.status(), 4, "{ran}");
 
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.run("migrations/first.wasm", &["--limit", "1"])
         .success();
     refused(

@@ -31,16 +31,32 @@ struct Plugin<'t> {
     table: &'t str,
 }
 
+const FIRST: Plugin<'static> = Plugin {
+    name: "first",
+    version: 1,
+    run_after: &[],
+    member: "done",
+    at_x: SKIP,
+    table: "things",
+};
+
+const SECOND: Plugin<'static> = Plugin {
+    name: "second",
+    version: 2,
+    member: "twos",
+    ..FIRST
+};
+
+const THIRD: Plugin<'static> = Plugin {
+    name: "third",
+    version: 3,
+    member: "tree",
+    ..FIRST
+};
+
 impl Default for Plugin<'_> {
     fn default() -> Self {
-        Self {
-            name: "first",
-            version: 1,
-            run_after: &[],
-            member: "done",
-            at_x: SKIP,
-            table: "things",
-        }
+        FIRST
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Plugin, dev, json, put_steps, refused, team};
+use super::{FIRST, dev, json, put_steps, refused, team};
 use crate::common::{Lab, guest, plugin};
 
 /// The schema but for the host's own tables, and the names of these without their numbers.
@@ -211,7 +211,7 @@ fn what_others_have_dropped_is_not_freed_with_it() {
 
 #[test]
 fn a_table_that_a_run_works_on_is_not_dropped() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.run("migrations/first.wasm", &["--limit", "1"])
         .success();
     std::fs::remove_file(lab.path("migrations/first.wasm")).unwrap();

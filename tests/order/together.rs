@@ -10,7 +10,7 @@ use host::stages::Stages;
 use host::store::sqlite::SqliteStore;
 use serde_json::json;
 
-use super::{Plugin, dev, json, names, put_steps, refused, runs, team};
+use super::{FIRST, Plugin, SECOND, THIRD, dev, json, names, put_steps, refused, runs, team};
 use crate::common::{Lab, Running};
 
 fn start(lab: &Lab, arguments: &[&str]) -> Running {
@@ -19,21 +19,7 @@ fn start(lab: &Lab, arguments: &[&str]) -> Running {
 
 /// A team with three migrations and enough things for them to take a while, if they are made to.
 fn busy() -> Lab {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-        Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, SECOND, THIRD]);
     put_steps(
         &lab,
         "fourth",
@@ -120,7 +106,7 @@ impl Observer for Meanwhile<'_> {
 #[test]
 fn what_another_process_has_applied_meanwhile_is_not_begun() {
     for things in [true, false] {
-        let lab = team(&[Plugin::default()]);
+        let lab = team(&[FIRST]);
         if !things {
             lab.sql("DELETE FROM things");
         }

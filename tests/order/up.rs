@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{HEAL, Plugin, SKIP, TRAP, dev, json, names, put, put_steps, refused, runs, team};
+use super::{
+    FIRST, HEAL, Plugin, SECOND, SKIP, THIRD, TRAP, dev, json, names, put, put_steps, refused,
+    runs, team,
+};
 use crate::common::{STORE, guest};
 
 /// Four migrations whose order is neither that of their names nor that of their versions.
@@ -140,15 +143,7 @@ fn it_ends_at_the_first_whose_documents_fail_and_goes_on_with_it() {
     };
     put(&lab, &Plugin::default());
     put(&lab, &second(TRAP));
-    put(
-        &lab,
-        &Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    );
+    put(&lab, &THIRD);
     lab.put("things", [("x", "{}")]);
 
     let ran = dev(&lab, &["up"]);
@@ -183,12 +178,7 @@ fn failures_may_be_allowed_and_are_told_as_long_as_they_last() {
             at_x: TRAP,
             ..Plugin::default()
         },
-        Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
+        SECOND,
     ]);
     lab.put("things", [("x", "{}")]);
     let ran = dev(&lab, &["up", "--allow-failures"]);
@@ -292,7 +282,7 @@ fn nothing_runs_where_there_is_no_order() {
         "`aa` runs after `bb`, `bb` runs after `cc`, `cc` runs after `aa`: a circle has no beginning",
     );
 
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     put_steps(&lab, "first", "version = 4");
     refused(
         &lab,
@@ -304,7 +294,7 @@ fn nothing_runs_where_there_is_no_order() {
 
 #[test]
 fn changed_bytes_of_what_was_applied_are_refused_until_they_are_accepted() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["up"]).success();
     put(
         &lab,
@@ -313,15 +303,7 @@ fn changed_bytes_of_what_was_applied_are_refused_until_they_are_accepted() {
             ..Plugin::default()
         },
     );
-    put(
-        &lab,
-        &Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-    );
+    put(&lab, &SECOND);
     refused(&lab, &["up"], 1, "`first` was applied with other bytes");
     assert!(dev(&lab, &["plan"]).stdout().contains("applied, changed"));
     let gate = dev(&lab, &["verify", "--unchanged"]);
@@ -362,25 +344,9 @@ fn changed_bytes_of_what_was_applied_are_refused_until_they_are_accepted() {
 
 #[test]
 fn what_came_late_is_applied_on_demand() {
-    let lab = team(&[
-        Plugin::default(),
-        Plugin {
-            name: "third",
-            version: 3,
-            member: "tree",
-            ..Plugin::default()
-        },
-    ]);
+    let lab = team(&[FIRST, THIRD]);
     dev(&lab, &["up"]).success();
-    put(
-        &lab,
-        &Plugin {
-            name: "second",
-            version: 2,
-            member: "twos",
-            ..Plugin::default()
-        },
-    );
+    put(&lab, &SECOND);
     // Of the same version as the last one: two people were at it at the same time.
     put(
         &lab,
@@ -463,7 +429,7 @@ fn what_is_gone_is_told_as_it_was_applied_and_not_once_it_was_taken_back() {
 
 #[test]
 fn what_is_half_taken_back_is_told_before_a_baseline() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["baseline", "1"]).success();
     lab.run("migrations/first.wasm", &[]).success();
     // As it is while the run is taken back.
@@ -473,7 +439,7 @@ fn what_is_half_taken_back_is_told_before_a_baseline() {
 
 #[test]
 fn what_is_gone_from_the_folder_is_missing_and_may_be_run_after() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["up"]).success();
     std::fs::remove_file(lab.path("migrations/first.wasm")).unwrap();
     put(
@@ -497,14 +463,14 @@ fn what_is_gone_from_the_folder_is_missing_and_may_be_run_after() {
 
 #[test]
 fn a_run_by_hand_counts() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     lab.run("migrations/first.wasm", &["--limit", "1"])
         .success();
     assert_eq!(names(&json(&lab, &["status"]), "unfinished"), ["first"]);
     dev(&lab, &["up"]).success();
     assert_eq!(runs(&lab), ["first"]);
 
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     // Over another table it is somebody's own idea.
     lab.run("migrations/first.wasm", &["--table", "others"])
         .success();
@@ -517,7 +483,7 @@ fn a_run_by_hand_counts() {
 
 #[test]
 fn grants_are_looked_at_before_anything_runs_and_parameters_come_from_the_settings() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     std::fs::copy(guest("scripted"), lab.path("migrations/scripted.wasm")).unwrap();
     refused(&lab, &["up"], 1, "`scripted` wants to read table `facts`");
     let settings = lab.read("host.toml");
@@ -549,7 +515,7 @@ fn grants_are_looked_at_before_anything_runs_and_parameters_come_from_the_settin
 
 #[test]
 fn a_copy_is_made_before_anything_is_applied() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     let before = lab.documents();
     dev(&lab, &["up", "--backup", "before.db"]).success();
     assert_ne!(lab.documents(), before);
@@ -652,7 +618,7 @@ fn the_history_tells_who_did_what_when_with_what_and_how_it_ended() {
 
 #[test]
 fn what_was_accepted_holds_until_it_is_applied_anew() {
-    let lab = team(&[Plugin::default()]);
+    let lab = team(&[FIRST]);
     dev(&lab, &["up"]).success();
     // The new one says that it is of another version.
     put(
