@@ -18,7 +18,7 @@ use host::store::sqlite::SqliteStore;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 
-use super::{FIRST, Plugin, THIRD, put_steps, team};
+use super::{FIRST, THIRD, put_steps, team};
 use crate::common::vfs::{self, Fault, alone};
 use crate::common::{Lab, Tables};
 

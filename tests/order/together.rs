@@ -10,7 +10,7 @@ use host::stages::Stages;
 use host::store::sqlite::SqliteStore;
 use serde_json::json;
 
-use super::{FIRST, Plugin, SECOND, THIRD, dev, json, names, put_steps, refused, runs, team};
+use super::{FIRST, SECOND, THIRD, dev, json, names, put_steps, refused, runs, team};
 use crate::common::{Lab, Running};
 
 fn start(lab: &Lab, arguments: &[&str]) -> Running {
