@@ -35,7 +35,7 @@ pub fn judge(
     table: &Table,
     filter: &Filter,
     document: &Document,
-    outcome: Outcome,
+    mut outcome: Outcome,
 ) -> Judged {
     let table = Arc::new(table.clone());
     let scope = Scope {
@@ -47,7 +47,7 @@ pub fn judge(
         }),
         table,
     };
-    let outcome = checked_outcome(outcome, limits, &Secrets::default(), None);
+    checked_outcome(&mut outcome, limits, &Secrets::default(), None);
     match Intent::of(&scope, document, outcome).action {
         Action::Skip(reason) => Judged::Skipped(reason),
         Action::Fail(failure) => Judged::Failed(failure),

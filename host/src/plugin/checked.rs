@@ -1,6 +1,8 @@
 //! What a guest returned becomes the host's only through here, whatever version of the interface it came by:
 //! a document whose outcome is over a limit fails alone, and what is said of it holds no secret.
 
+use std::mem;
+
 use migration_document::{
     Change, Condition, Edit, Failure, Insertion, Manifest, Outcome, Reference, Test,
 };
@@ -23,39 +25,38 @@ impl std::fmt::Display for Excess {
 
 type Checked = Result<(), Excess>;
 
-/// An outcome within its limits, and with no secret in what it says; the document's failure where it is over a
-/// limit. What it would have written is data, and stays as it is. What it uses of its limits is noted where somebody
-/// wants to know.
+/// Keeps an outcome within its limits, and secrets out of what it says: one that is over a limit becomes the
+/// document's failure. What it would have written is data, and stays as it is. What it uses of its limits is noted
+/// where somebody wants to know.
 pub(crate) fn outcome(
-    outcome: Outcome,
+    outcome: &mut Outcome,
     limits: &Limits,
     secrets: &Secrets,
     usage: Option<&mut Usage>,
-) -> Outcome {
+) {
     let mut check = Check {
         usage,
         ..Check::new(limits)
     };
-    let clean = |text| secrets.clean(text);
-    let outcome = match outcome {
-        Outcome::Skip(reason) => Outcome::Skip(clean(reason).into_string()),
+    let clean = |text: &mut String| secrets.clean(mem::take(text));
+    match outcome {
+        Outcome::Skip(reason) => *reason = clean(reason).into_string(),
         Outcome::Fail(Failure { code, message, at }) => {
             check.note(|usage| usage.message_bytes.count(message.len()));
-            Outcome::Fail(Failure {
-                code: clean(code).into_string(),
-                message: cut(clean(message), limits),
-                at: at.map(|at| clean(at).into_string()),
-            })
+            *code = clean(code).into_string();
+            *message = cut(clean(message), limits);
+            if let Some(at) = at {
+                *at = clean(at).into_string();
+            }
         }
-        data => data,
-    };
-    match check.outcome(&outcome) {
-        Ok(()) => outcome,
-        Err(excess) => Outcome::Fail(Failure {
+        Outcome::Edit(_) | Outcome::Replace(_) | Outcome::Delete | Outcome::Changes(_) => {}
+    }
+    if let Err(excess) = check.outcome(outcome) {
+        *outcome = Outcome::Fail(Failure {
             code: "limit".into(),
             message: format!("the plugin returned more than it may: {excess}"),
             at: None,
-        }),
+        });
     }
 }
 
@@ -135,7 +136,7 @@ impl<'l> Check<'l> {
         match outcome {
             Outcome::Skip(reason) => self.name(reason, "a reason"),
             Outcome::Edit(edits) => self.edits(edits),
-            Outcome::Replace(body) => self.json(body, 0),
+            Outcome::Replace(body) => self.json(body, ""),
             Outcome::Delete => Ok(()),
             Outcome::Changes(changes) => {
                 self.note(|usage| usage.document_changes.count(changes.len()));
@@ -163,7 +164,7 @@ impl<'l> Check<'l> {
             }
             Change::Replace(at, body) => {
                 self.reference(at)?;
-                self.json(body, 0)
+                self.json(body, "")
             }
             Change::Delete(at) => self.reference(at),
         }
@@ -181,7 +182,7 @@ impl<'l> Check<'l> {
         }
         self.name(&insertion.table, "a table's name")?;
         insertion.id.as_ref().map_or(Ok(()), |id| self.id(id))?;
-        self.json(&insertion.body, 0)
+        self.json(&insertion.body, "")
     }
 
     fn reference(&mut self, at: &Reference) -> Checked {
@@ -203,7 +204,7 @@ impl<'l> Check<'l> {
             match edit {
                 Edit::Set { at, value } => {
                     self.id(at)?;
-                    self.json(value, depth_of(at))?;
+                    self.json(value, at)?;
                 }
                 Edit::Remove { at } => self.id(at)?,
                 Edit::Rename { from, to } => {
@@ -228,11 +229,11 @@ impl<'l> Check<'l> {
             | Test::AtLeast(value) => std::slice::from_ref(value),
             Test::OneOf(values) => values.as_slice(),
         };
-        values.iter().try_for_each(|value| self.json(value, 0))
+        values.iter().try_for_each(|value| self.json(value, ""))
     }
 
-    /// A JSON text that goes so deep into a document.
-    fn json(&mut self, text: &str, at: usize) -> Checked {
+    /// A JSON text that goes where this pointer leads.
+    fn json(&mut self, text: &str, at: &str) -> Checked {
         let limits = self.limits;
         self.within(
             text,
@@ -241,18 +242,19 @@ impl<'l> Check<'l> {
             || limit!(limits.json_size),
             |usage| &mut usage.json_size,
         )?;
-        self.depth(at)?;
-        if self.usage.is_some() {
-            return self.depth(at + nesting(text));
+        // Nearly all are too short to be that deep.
+        if self.usage.is_none() && at.len() + text.len() <= limits.json_depth.0 {
+            return Ok(());
         }
-        let left = self.limits.json_depth.0 - at;
-        // Nearly all texts have too few brackets to be nested that deep, and counting them is quick.
+        let at = depth_of(at);
+        self.depth(at)?;
+        // Of the others nearly all have too few brackets, and counting them is quick.
         let brackets = |text: &str| {
             text.bytes()
                 .filter(|byte| matches!(byte, b'[' | b'{'))
                 .count()
         };
-        if text.len() <= left || brackets(text) <= left {
+        if self.usage.is_none() && brackets(text) <= limits.json_depth.0 - at {
             return Ok(());
         }
         self.depth(at + nesting(text))
@@ -349,6 +351,11 @@ mod tests {
         }
     }
 
+    fn checked(mut given: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
+        outcome(&mut given, limits, secrets, None);
+        given
+    }
+
     /// The limit that an outcome hits.
     #[track_caller]
     fn hit(given: Outcome) -> String {
@@ -363,7 +370,7 @@ mod tests {
             message_bytes: Size(5),
             ..Limits::default()
         };
-        match outcome(given.clone(), &limits, &Secrets::default(), None) {
+        match checked(given.clone(), &limits, &Secrets::default()) {
             Outcome::Fail(failure) if failure.code == "limit" => {
                 let (_, name) = failure.message.split_once("the limit `").unwrap();
                 name.split_once('`').unwrap().0.to_owned()
@@ -452,7 +459,7 @@ mod tests {
             message: "aé€".into(),
             at: None,
         };
-        let failure = outcome(Outcome::Fail(failure), &limits, &Secrets::default(), None);
+        let failure = checked(Outcome::Fail(failure), &limits, &Secrets::default());
         let Outcome::Fail(failure) = failure else {
             panic!("it did not fail");
         };
@@ -471,7 +478,7 @@ mod tests {
             message_bytes: Size(9),
             ..Limits::default()
         };
-        let checked = |given| outcome(given, &limits, &secrets, None);
+        let checked = |given| checked(given, &limits, &secrets);
         let failure = |text: &str| Failure {
             code: text.into(),
             message: text.into(),

@@ -176,18 +176,17 @@ impl Linked {
             });
         }
         let secrets = &world.fixed.secrets;
-        let returned: Vec<_> = called.value.into_iter().map(outcome).collect();
+        let mut outcomes: Vec<_> = called.value.into_iter().map(outcome).collect();
         if let Some(usage) = usage {
-            usage.returned(&returned);
+            usage.returned(&outcomes);
+        }
+        if self.bounds == Bounds::Kept {
+            for outcome in &mut outcomes {
+                checked::outcome(outcome, limits, secrets, usage.as_mut());
+            }
         }
         Ok(Answer {
-            outcomes: returned
-                .into_iter()
-                .map(|returned| match self.bounds {
-                    Bounds::Kept => checked::outcome(returned, limits, secrets, usage.as_mut()),
-                    Bounds::Lifted => returned,
-                })
-                .collect(),
+            outcomes,
             log: called.log,
             asked: called.asked,
         })
