@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::sync::Once;
 
 use crate::batch::{self, Work};
@@ -140,7 +141,10 @@ impl<M: Revert> revert::exports::migration::plugin::revert::Guest for Exported<M
 
 fn run(documents: Vec<wire::Document>, work: Work) -> Vec<wire::Outcome> {
     report_panics();
-    let documents: Vec<Document> = documents.into_iter().map(Document::from).collect();
+    // An instance is made for one call, and its memory goes with it: giving back what was lent for it is work for
+    // nothing.
+    let documents: ManuallyDrop<Vec<Document>> =
+        ManuallyDrop::new(documents.into_iter().map(Document::from).collect());
     batch::run(&documents, work, &Imports::default())
         .into_iter()
         .map(|outcome| outcome.into_model().into())
