@@ -4,7 +4,7 @@ use migration_document::Edit;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Failure, codes};
+use crate::{Failure, codes, value};
 
 /// Edits of one document, applied one after the other, all of them or none. What no edit names
 /// keeps its exact bytes: number spellings, key order, escapes, white space.
@@ -48,7 +48,7 @@ impl Edits {
     /// assert!(!edits.is_empty());
     /// ```
     pub fn set(self, at: impl Into<String>, value: impl Serialize) -> Self {
-        let text = serde_json::to_string(&value).map_err(|error| error.to_string());
+        let text = value::json(&value).map_err(|error| error.to_string());
         self.set_text(at.into(), text)
     }
 
@@ -68,6 +68,7 @@ impl Edits {
         self.set_text(at.into(), text)
     }
 
+    #[inline]
     fn set_text(mut self, at: String, text: Result<String, String>) -> Self {
         match text {
             Ok(value) => self.edits.push(Edit::Set { at, value }),

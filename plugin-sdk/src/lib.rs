@@ -82,6 +82,7 @@ mod migration;
 mod outcome;
 mod position;
 pub mod time;
+mod value;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

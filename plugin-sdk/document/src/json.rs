@@ -18,7 +18,7 @@ mod key;
 mod skim;
 
 pub use fields::{Field, Fields, NoField};
-pub(crate) use key::{Key, quoted};
+pub(crate) use key::Key;
 use skim::skip_space;
 
 /// Why a text or a pointer could not be used.
@@ -139,6 +139,26 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, JsonError> {
 #[inline]
 pub fn plain_string(spelled: &str) -> Option<&str> {
     skim::plain_string(spelled)
+}
+
+/// A text as JSON spells it, in quotes.
+///
+/// ```
+/// use migration_document::json::quoted;
+/// assert_eq!(quoted("Ada"), r#""Ada""#);
+/// assert_eq!(quoted("a\"b\n"), r#""a\"b\n""#);
+/// ```
+#[must_use]
+#[inline]
+pub fn quoted(text: &str) -> String {
+    if !skim::is_plain(text.as_bytes()) {
+        return serde_json::Value::from(text).to_string();
+    }
+    let mut spelled = String::with_capacity(text.len() + 2);
+    spelled.push('"');
+    spelled.push_str(text);
+    spelled.push('"');
+    spelled
 }
 
 /// What stands directly within an object or an array.

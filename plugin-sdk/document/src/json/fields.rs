@@ -166,6 +166,21 @@ impl<'t> Fields<'t> {
         Some(place)
     }
 
+    /// Where the comma or bracket stands behind a value whose first bracket was the last mark.
+    #[inline(always)]
+    fn end_of_nested(&mut self) -> Option<usize> {
+        let mut depth = 1_usize;
+        loop {
+            let place = self.mark()?;
+            match self.text.as_bytes().get(place)? {
+                b'{' | b'[' => depth += 1,
+                _ if depth == 0 => return Some(place),
+                b',' => {}
+                _ => depth -= 1,
+            }
+        }
+    }
+
     #[inline(always)]
     fn field(&mut self, start: usize) -> Option<Field<'t>> {
         let bytes = self.text.as_bytes();
@@ -178,20 +193,14 @@ impl<'t> Fields<'t> {
             return None;
         }
         let value = skip_space(bytes, colon + 1);
-        let mut depth = 0_usize;
-        let end = loop {
-            let place = self.mark()?;
-            match bytes.get(place)? {
-                b',' if depth == 0 => {
-                    self.next = Some(skip_space(bytes, place + 1));
-                    break place;
-                }
-                b',' => {}
-                b'{' | b'[' => depth += 1,
-                _ if depth == 0 => break place,
-                _ => depth -= 1,
-            }
+        let first = self.mark()?;
+        let end = match bytes.get(first)? {
+            b'{' | b'[' => self.end_of_nested()?,
+            _ => first,
         };
+        if bytes.get(end) == Some(&b',') {
+            self.next = Some(skip_space(bytes, end + 1));
+        }
         let mut value_end = end;
         while value_end > value && bytes.get(value_end - 1).is_some_and(|byte| *byte <= b' ') {
             value_end -= 1;

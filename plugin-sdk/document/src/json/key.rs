@@ -2,6 +2,8 @@
 
 use memchr::memmem::Finder;
 
+use super::quoted;
+
 /// A key as it stands in a text that has no backslashes, ready to be looked for in many.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -23,13 +25,4 @@ impl Key {
     pub(crate) fn is_in(&self, text: &str) -> bool {
         self.finder.find(text.as_bytes()).is_some()
     }
-}
-
-/// A member's name as JSON spells it.
-pub(crate) fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if name.bytes().all(plain) {
-        return ["\"", name, "\""].concat();
-    }
-    serde_json::Value::from(name).to_string()
 }

@@ -34,8 +34,20 @@ pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*word))
 }
 
+/// Where the next byte is that is no white space. There is hardly ever more than one that is.
 #[inline(always)]
 pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    if bytes.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    if bytes.get(at).is_none_or(|byte| *byte > b' ') {
+        return at;
+    }
+    skip_spaces(bytes, at)
+}
+
+#[inline(never)]
+fn skip_spaces(bytes: &[u8], mut at: usize) -> usize {
     while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
     }
@@ -60,21 +72,26 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     /// A string that is longer than this is a long one: there are quicker ways to search those.
     const SHORT: usize = 48;
     let mut at = start;
-    while let Some(word) = word(bytes, at) {
-        let found = zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\'));
-        if found != 0 {
-            at += first(found);
-            if bytes.get(at) == Some(&b'"') {
-                return Some((at + 1, false));
-            }
-            break;
-        }
+    // Outside of a loop: in a sandbox each turn of one is looked at, whether time is up. Most keys end here.
+    let mut ends = ends_in_word(bytes, at);
+    while ends == Some(0) && at - start < SHORT {
         at += 8;
-        if at - start >= SHORT {
-            break;
+        ends = ends_in_word(bytes, at);
+    }
+    if let Some(found) = ends.filter(|found| *found != 0) {
+        at += first(found);
+        if bytes.get(at) == Some(&b'"') {
+            return Some((at + 1, false));
         }
     }
     long_string_end(bytes, at)
+}
+
+/// Which of the eight bytes from here on is a quote or a backslash, as [`zeros`] has it; None if there are not so many.
+#[inline(always)]
+fn ends_in_word(bytes: &[u8], at: usize) -> Option<u64> {
+    let word = word(bytes, at)?;
+    Some(zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')))
 }
 
 /// [`string_end`] from here on, for what is unusual.
@@ -131,6 +148,24 @@ fn nested_end(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
+/// Whether a string can have these bytes in it as they are.
+#[inline(always)]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(word) = word(bytes, at) {
+        let found = zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')) | less(word, b' ');
+        if found != 0 {
+            return false;
+        }
+        at += 8;
+    }
+    bytes
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+}
+
 /// The text of a string without any backslash, by its spelling.
 #[inline(always)]
 pub(super) fn plain_string(spelled: &str) -> Option<&str> {
@@ -145,6 +180,13 @@ mod tests {
     use serde::de::IgnoredAny;
 
     proptest! {
+        #[test]
+        fn what_is_plain_is_spelled_as_it_is(text in r#"[a-z\\" \x00-\x20\x7fé]{0,4}[a-zé]{0,20}[\\" \x1f]{0,1}[a-z]{0,9}"#) {
+            let spelled = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(is_plain(text.as_bytes()), spelled.len() == text.len() + 2);
+            prop_assert_eq!(crate::json::quoted(&text), spelled);
+        }
+
         #[test]
         fn values_end_where_a_parser_says(
             string in r#""([a-d ,:{}é]|\\\\|\\"|\\u0041){0,80}""#,
