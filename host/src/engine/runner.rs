@@ -516,6 +516,9 @@ impl<'a> Runner<'a> {
         run.state = standing;
         run.lease = Some(Lease::new(now()));
         in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run))?;
+        if state != RunState::Running {
+            writer.make_durable()?;
+        }
         self.started.run = run;
         self.renewed = Instant::now();
         Ok(())
@@ -550,6 +553,7 @@ impl<'a> Runner<'a> {
             }
             Ok(())
         })?;
+        writer.make_durable()?;
         self.started.run = run;
         Ok(())
     }
@@ -563,7 +567,8 @@ impl<'a> Runner<'a> {
             run.state = standing;
             run.lease = None;
             let _: Result<(), StoreError> =
-                in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run));
+                in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run))
+                    .and_then(|()| writer.make_durable());
         }
     }
 }

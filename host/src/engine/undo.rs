@@ -71,6 +71,7 @@ pub fn undo(
         left_alone: 0,
         errors: Vec::new(),
     };
+    writer.commit_ahead()?;
     while !stop.load(Ordering::Relaxed) {
         let more = in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
             claim(writer, &mut record)?;
@@ -104,11 +105,14 @@ pub fn undo(
         progress(report.restored + report.left_alone);
         if !more {
             report.state = RunState::Undone;
-            return Ok(report);
+            break;
         }
     }
-    record.lease = None;
-    in_transaction(writer.as_mut(), |writer| writer.save_run(&mut record))?;
+    if report.state != RunState::Undone {
+        record.lease = None;
+        in_transaction(writer.as_mut(), |writer| writer.save_run(&mut record))?;
+    }
+    writer.make_durable()?;
     Ok(report)
 }
 

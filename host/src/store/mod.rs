@@ -368,6 +368,24 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
     /// If the store cannot be read.
     fn changed_since(&mut self, mark: Mark) -> Result<bool>;
 
+    /// From now on commits need not wait until the disk has what they make last, and may be lost when the power fails, the
+    /// last ones first: until [`Writer::make_durable`]. Whatever happens, the store holds all of a transaction or
+    /// nothing. A store that cannot promise that goes on waiting.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    fn commit_ahead(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Waits until the disk has everything that was committed. From now on each commit waits for that.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    fn make_durable(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes everything since [`Writer::begin`] last. Returns how long the write lock was held.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod schema;
 mod shelf;
 mod sql;
 mod structure;
+mod sync;
 mod writer;
 
 use layout::Layout;

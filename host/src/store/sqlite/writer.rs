@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use super::codec::{self, Assignment, Decoded, Generated, NewRow};
 use super::insertion::Insertion;
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
+use super::sync::LogSync;
 use super::{IMPORT_CACHE_KIB, Layouts, known_layout, layout_of, reader, shelf};
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
@@ -32,6 +35,8 @@ pub(super) struct SqliteWriter {
     locked_at: Option<Instant>,
     /// How many pages had been written when the write-ahead log was moved to its place.
     tidied: c_int,
+    /// What brings the write-ahead log to the disk, where commits do not wait for it.
+    ahead: Option<LogSync>,
     /// A write has changed more rows than its own.
     rippled: bool,
     /// The ledger's tables are there, as this host knows them.
@@ -62,6 +67,7 @@ impl SqliteWriter {
             deferred,
             locked_at: None,
             tidied: 0,
+            ahead: None,
             rippled: false,
             ledger_ready: false,
             restructured: false,
@@ -96,6 +102,22 @@ impl SqliteWriter {
             .and_then(|mut statement| statement.execute([]))
             .map(|_| ())
             .map_err(|error| sqlite_error(doing, error))
+    }
+
+    /// Whether the database has a write-ahead log.
+    fn writes_ahead(&self) -> Result<bool> {
+        self.connection
+            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
+            .map(|mode| mode == "wal")
+            .map_err(|error| sqlite_error("reading the journal mode", error))
+    }
+
+    /// Whether each commit waits until the disk has it. That must not be said within a transaction.
+    fn wait_for_the_disk(&self, each: bool) -> Result<()> {
+        let synchronous = if each { "FULL" } else { "NORMAL" };
+        self.connection
+            .pragma_update(None, "synchronous", synchronous)
+            .map_err(|error| sqlite_error("setting what a commit waits for", error))
     }
 
     /// Whether a foreign key is violated now that must not be when the transaction commits.
@@ -218,6 +240,17 @@ impl SqliteWriter {
     }
 }
 
+/// The disk does not take what was committed.
+fn disk_error(error: io::Error) -> StoreError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return StoreError::Full;
+    }
+    StoreError::Backend {
+        doing: "bringing what was committed to the disk".into(),
+        source: Box::new(error),
+    }
+}
+
 /// How a value is written: bodies of binary tables are converted by SQLite.
 pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str {
     match layout.table.kind {
@@ -261,7 +294,31 @@ impl Writer for SqliteWriter {
             .map_err(|error| sqlite_error("reading the schema's version", error))
     }
 
+    fn commit_ahead(&mut self) -> Result<()> {
+        if self.ahead.is_some() || !self.writes_ahead()? {
+            return Ok(());
+        }
+        // Without it commits go on waiting.
+        self.ahead = self
+            .connection
+            .path()
+            .map(Path::new)
+            .and_then(|path| LogSync::start(path).ok());
+        self.wait_for_the_disk(self.ahead.is_none())
+    }
+
+    fn make_durable(&mut self) -> Result<()> {
+        let Some(ahead) = self.ahead.take() else {
+            return Ok(());
+        };
+        self.wait_for_the_disk(true)?;
+        ahead.finish().map_err(disk_error)
+    }
+
     fn begin(&mut self) -> Result<()> {
+        if let Some(ahead) = &self.ahead {
+            ahead.check().map_err(disk_error)?;
+        }
         // A transaction that starts by reading could not become a writer once another has written.
         self.run("starting a transaction", "BEGIN IMMEDIATE")?;
         self.locked_at = Some(Instant::now());
@@ -281,6 +338,9 @@ impl Writer for SqliteWriter {
             return Err(error);
         }
         self.restructured = false;
+        if let Some(ahead) = &self.ahead {
+            ahead.committed();
+        }
         Ok(self
             .locked_at
             .take()
@@ -470,6 +530,39 @@ mod tests {
     use super::*;
     use crate::store::Store;
     use crate::store::sqlite::SqliteStore;
+
+    /// What each commit waits for, in SQLite's words.
+    fn synchronous(writer: &SqliteWriter) -> i64 {
+        const FULL: i64 = 2;
+        let found = writer
+            .connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!(writer.ahead.is_none(), found == FULL);
+        found
+    }
+
+    #[test]
+    fn commits_do_not_wait_for_the_disk_while_that_is_said_and_there_is_a_log() {
+        for (mode, ahead) in [("wal", 1), ("delete", 2)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("app.db");
+            let made = Connection::open(&path).unwrap();
+            made.pragma_update(None, "journal_mode", mode).unwrap();
+            let mut writer = SqliteWriter::new(made, Layouts::default(), BTreeMap::new()).unwrap();
+            assert_eq!(synchronous(&writer), 2);
+            for _ in 0..2 {
+                writer.commit_ahead().unwrap();
+                writer.commit_ahead().unwrap();
+                assert_eq!(synchronous(&writer), ahead);
+                writer.begin().unwrap();
+                writer.create_document_table(mode, NewKey::Text).unwrap();
+                writer.rollback().unwrap();
+                writer.make_durable().unwrap();
+                assert_eq!(synchronous(&writer), 2);
+            }
+        }
+    }
 
     #[test]
     fn the_log_is_moved_between_transactions_once_it_is_worth_it() {

@@ -5,6 +5,8 @@
 //! are the library that the binary is a thin shell around. The last one, which goes on, is now and then the
 //! binary itself.
 
+mod power;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
