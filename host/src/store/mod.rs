@@ -437,7 +437,8 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
     /// If the store or the document cannot be read.
     fn current(&mut self, table: &Table, id: &str) -> Result<Option<Document>>;
 
-    /// The document with this key, as it is now; looked for first where it stood.
+    /// The document with this key, as it is now; looked for first where it stood. Its body may be anything, not only
+    /// JSON.
     ///
     /// # Errors
     /// If the store or the document cannot be read.

@@ -22,6 +22,15 @@ pub(super) enum Decoded {
     Unreadable(Unreadable),
 }
 
+/// Which rows are wanted, and what is made sure of them.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'f> {
+    /// Those that meet this filter, whose bodies are JSON.
+    Meeting(&'f Filter),
+    /// All, whatever their bodies are: for those who know the text that they look for.
+    Unchecked,
+}
+
 /// Reads a row of [`Layout::select`].
 ///
 /// The filter is asked before anything is copied: most rows of a sparse filter end here.
@@ -29,7 +38,7 @@ pub(super) fn decode(
     connection: &Connection,
     layout: &Layout,
     row: &Row<'_>,
-    filter: &Filter,
+    wanted: Wanted<'_>,
 ) -> Result<Decoded> {
     let doing = "reading a document";
     let shift = usize::from(layout.rowid.is_some());
@@ -51,15 +60,17 @@ pub(super) fn decode(
     };
     let malformed =
         |error: json::JsonError| failure("invalid-json", format!("the document is {error}"));
-    match filter.matches(&body) {
-        Ok(true) => {}
-        Ok(false) => return Ok(Decoded::Other),
-        Err(error) => return unreadable(layout, row, malformed(error)),
-    }
-    if matches!(layout.table.kind, Kind::Document { .. })
-        && let Err(error) = json::check(&body)
-    {
-        return unreadable(layout, row, malformed(error));
+    if let Wanted::Meeting(filter) = wanted {
+        match filter.matches(&body) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Decoded::Other),
+            Err(error) => return unreadable(layout, row, malformed(error)),
+        }
+        if matches!(layout.table.kind, Kind::Document { .. })
+            && let Err(error) = json::check(&body)
+        {
+            return unreadable(layout, row, malformed(error));
+        }
     }
     let id = match id(layout, row)? {
         Ok(id) => id,

@@ -6,7 +6,7 @@ use migration_document::Filter;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-use super::codec::{self, Decoded, Generated};
+use super::codec::{self, Decoded, Generated, Wanted};
 use super::deadline::Deadline;
 use super::layout::Layout;
 use super::query::{self, Conditions, Planner, Purpose};
@@ -72,12 +72,13 @@ pub(super) fn by_id(
         return Ok(None);
     };
     let mut found = None;
+    let everything = Filter::default();
     each(
         connection,
         layout,
         &layout.read_key,
         &key,
-        &Filter::default(),
+        Wanted::Meeting(&everything),
         |row| {
             match row {
                 // A column's collation may take another key for the same.
@@ -106,15 +107,15 @@ pub(super) fn at_place(
     connection: &Connection,
     layout: &Layout,
     place: &Place,
+    wanted: Wanted<'_>,
 ) -> Result<Option<Decoded>> {
     let mut found = None;
-    let everything = Filter::default();
     each(
         connection,
         layout,
         &layout.read_place,
         &codec::place_values(place),
-        &everything,
+        wanted,
         |row| {
             found = Some(row);
             Ok(false)
@@ -129,7 +130,7 @@ fn each(
     layout: &Layout,
     sql: &str,
     values: &[Value],
-    filter: &Filter,
+    wanted: Wanted<'_>,
     mut take: impl FnMut(Decoded) -> Result<bool>,
 ) -> Result<()> {
     let doing = || format!("reading table `{}`", layout.table.name);
@@ -140,7 +141,7 @@ fn each(
         .query(params_from_iter(values))
         .map_err(|error| sqlite_error(&doing(), error))?;
     while let Some(row) = rows.next().map_err(|error| sqlite_error(&doing(), error))? {
-        if !take(codec::decode(connection, layout, row, filter)?)? {
+        if !take(codec::decode(connection, layout, row, wanted)?)? {
             break;
         }
     }
@@ -194,31 +195,32 @@ impl Reader for SqliteReader {
                 break;
             };
             page.looked_at += 1;
-            let enough = match codec::decode(&self.connection, &layout, row, filter)? {
-                Decoded::Document(document) => {
-                    bytes += document.body.len();
-                    page.documents.push(document);
-                    // It is the last by now, and tells its place when the page ends.
-                    page.last = None;
-                    page.documents.len() + page.unreadable.len() >= budget.documents
-                        || bytes >= budget.bytes
-                }
-                Decoded::Unreadable(unreadable) => {
-                    page.last = Some(Checkpoint {
-                        place: codec::place(&layout, row)?,
-                        id: unreadable.id.clone(),
-                    });
-                    page.unreadable.push((page.documents.len(), unreadable));
-                    page.documents.len() + page.unreadable.len() >= budget.documents
-                }
-                Decoded::Other => {
-                    let enough = page.looked_at >= budget.looked_at as u64;
-                    if enough {
-                        page.last = Some(codec::checkpoint(&layout, row)?);
+            let enough =
+                match codec::decode(&self.connection, &layout, row, Wanted::Meeting(filter))? {
+                    Decoded::Document(document) => {
+                        bytes += document.body.len();
+                        page.documents.push(document);
+                        // It is the last by now, and tells its place when the page ends.
+                        page.last = None;
+                        page.documents.len() + page.unreadable.len() >= budget.documents
+                            || bytes >= budget.bytes
                     }
-                    enough
-                }
-            };
+                    Decoded::Unreadable(unreadable) => {
+                        page.last = Some(Checkpoint {
+                            place: codec::place(&layout, row)?,
+                            id: unreadable.id.clone(),
+                        });
+                        page.unreadable.push((page.documents.len(), unreadable));
+                        page.documents.len() + page.unreadable.len() >= budget.documents
+                    }
+                    Decoded::Other => {
+                        let enough = page.looked_at >= budget.looked_at as u64;
+                        if enough {
+                            page.last = Some(codec::checkpoint(&layout, row)?);
+                        }
+                        enough
+                    }
+                };
             if enough {
                 break;
             }
@@ -319,7 +321,7 @@ impl Reader for SqliteReader {
             &layout,
             &sql,
             &planned.conditions.values,
-            filter,
+            Wanted::Meeting(filter),
             |row| {
                 left.in_time()?;
                 match row {

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use migration_document::Filter;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
-use super::codec::{self, Assignment, Decoded, Generated, NewRow};
+use super::codec::{self, Assignment, Decoded, Generated, NewRow, Wanted};
 use super::insertion::Insertion;
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
@@ -391,7 +392,9 @@ impl Writer for SqliteWriter {
 
     fn again(&mut self, table: &Table, document: &Document) -> Result<Again> {
         let layout = self.layout(table)?;
-        let found = reader::at_place(&self.connection, &layout, &document.place)?;
+        let everything = Filter::default();
+        let json = Wanted::Meeting(&everything);
+        let found = reader::at_place(&self.connection, &layout, &document.place, json)?;
         Ok(match found {
             Some(Decoded::Document(now)) if now == *document => Again::Same,
             // Another document may have got this one's row number.
@@ -416,7 +419,7 @@ impl Writer for SqliteWriter {
         let layout = self.layout(table)?;
         if let Some(place) = place
             && let Some(Decoded::Document(found)) =
-                reader::at_place(&self.connection, &layout, place)?
+                reader::at_place(&self.connection, &layout, place, Wanted::Unchecked)?
             && found.id == id
         {
             return Ok(Some(found));
@@ -562,6 +565,27 @@ mod tests {
                 assert_eq!(synchronous(&writer), 2);
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_json_is_found_again_as_it_is() {
+        let made = Connection::open_in_memory().unwrap();
+        let mut writer = SqliteWriter::new(made, Layouts::default(), BTreeMap::new()).unwrap();
+        let table = writer
+            .create_document_table("things", NewKey::Text)
+            .unwrap();
+        writer.insert(&table, Some("a"), "{}").unwrap();
+        let found = writer.current(&table, "a").unwrap().unwrap();
+        writer
+            .connection
+            .execute("UPDATE things SET doc = 'nonsense'", [])
+            .unwrap();
+        let again = writer.find_again(&table, "a", Some(&found.place)).unwrap();
+        assert_eq!(again.unwrap().body, "nonsense");
+        assert!(matches!(
+            writer.current(&table, "a"),
+            Err(StoreError::Unreadable { .. })
+        ));
     }
 
     #[test]
