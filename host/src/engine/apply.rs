@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
 use migration_document::{Change, Failure, Filter, Insertion, Reference, id};
@@ -74,7 +75,8 @@ impl Effect {
     }
 }
 
-/// Does what is to be done about a document.
+/// Does what is to be done about a document. Nothing more can be done with the intent then: what is left of it is for
+/// whoever drops it.
 ///
 /// # Errors
 /// If the store fails. A refusal is the document's failure, and takes back what it did.
@@ -82,29 +84,29 @@ pub(super) fn carry_out(
     scope: &Scope,
     sink: &mut dyn Sink,
     document: &Document,
-    intent: Intent,
+    intent: &mut Intent,
 ) -> Result<Effect, StoreError> {
-    let Intent { action, mut parts } = intent;
+    let mut parts = mem::take(&mut intent.parts);
     // Where the store refuses it, the last stage that has changed something is the one that may be to blame.
     let mut stage = parts.iter().rposition(Part::is_change);
     let table = &scope.table;
-    let done = match action {
+    let done = match &mut intent.action {
         Action::Skip(reason) => {
             return Ok(Effect {
                 parts,
-                ..Effect::of(Verdict::Skipped(reason))
+                ..Effect::of(Verdict::Skipped(mem::take(reason)))
             });
         }
         Action::Fail(failure) => {
             return Ok(Effect {
                 parts,
-                ..Effect::failed(failure)
+                ..Effect::failed(failure.clone())
             });
         }
         Action::Update { update, stays } => {
             sink.together(false)?;
             sink.update(table, document, update).map(|()| Effect {
-                stays,
+                stays: *stays,
                 ..Effect::of(Verdict::Updated)
             })
         }
@@ -116,13 +118,13 @@ pub(super) fn carry_out(
         Action::Changes { legs, stays } => {
             sink.together(legs.iter().map(|leg| leg.steps.len()).sum::<usize>() > 1)?;
             let mut work = Work::new(scope, sink, document, &mut parts);
-            let walked = work.walk(legs);
+            let walked = work.walk(mem::take(legs));
             let (effect, at) = (work.effect, work.stage);
             if walked.is_err() {
                 stage = Some(at);
             }
             walked.map(|()| Effect {
-                stays: stays && effect.verdict == Verdict::Updated,
+                stays: *stays && effect.verdict == Verdict::Updated,
                 ..effect
             })
         }
@@ -233,14 +235,13 @@ impl<'a> Work<'a> {
     }
 
     fn update_own(&mut self, update: Update) -> Result<(), WriteError> {
-        let after = Document {
+        self.sink.update(&self.scope.table, &self.now, &update)?;
+        self.now = Cow::Owned(Document {
             id: self.now.id.clone(),
-            body: update.body.clone(),
+            body: update.body,
             place: self.now.place.clone(),
             format: self.now.format,
-        };
-        self.sink.update(&self.scope.table, &self.now, update)?;
-        self.now = Cow::Owned(after);
+        });
         self.effect.verdict = Verdict::Updated;
         Ok(())
     }
@@ -255,7 +256,7 @@ impl<'a> Work<'a> {
             return Ok(false);
         };
         self.sink
-            .update(table, other, Update::new(&other.body, body))?;
+            .update(table, other, &Update::new(&other.body, body))?;
         Ok(self.touched(table))
     }
 

@@ -427,7 +427,7 @@ impl<'a> Runner<'a> {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(Ended::With(RunState::Interrupted));
             }
-            let Some(batch) = source.next()? else {
+            let Some(mut batch) = source.next()? else {
                 // Not the table's end, but the user's.
                 let limited = lap.limited.load(Ordering::Relaxed) && !self.at_end(lap)?;
                 return Ok(if limited {
@@ -449,13 +449,14 @@ impl<'a> Runner<'a> {
             let before = self.counters().total;
             let mut written = (None, None);
             match self.started.writer.take() {
-                None => self.tally(batch, purpose, observer)?,
+                None => self.tally(&mut batch, purpose, observer)?,
                 Some(mut writer) => {
-                    let result = self.write(writer.as_mut(), lap, batch, purpose);
+                    let result = self.write(writer.as_mut(), lap, &mut batch, purpose);
                     self.started.writer = Some(writer);
                     written = result?;
                 }
             }
+            source.take_back(batch);
             let (request, cut) = written;
             let done = self.counters().total - before;
             self.handled += done;

@@ -19,7 +19,7 @@ pub(super) trait Sink {
         &mut self,
         table: &Table,
         document: &Document,
-        update: Update,
+        update: &Update,
     ) -> Result<(), WriteError>;
     fn insert(&mut self, table: &Table, id: &str, body: &str) -> Result<(), WriteError>;
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError>;
@@ -76,7 +76,7 @@ impl Sink for Real<'_> {
         &mut self,
         table: &Table,
         document: &Document,
-        update: Update,
+        update: &Update,
     ) -> Result<(), WriteError> {
         self.writer.update(table, document, &update.body)?;
         // What is stored may be spelled otherwise than what was written: 2 in a column of reals is 2.0,
@@ -84,16 +84,17 @@ impl Sink for Real<'_> {
         let as_written = table.kind != Kind::Row
             && document.format == Format::Plain
             && !self.writer.has_rippled();
-        let back = if as_written {
-            update.back
+        let found = if as_written {
+            None
         } else {
             match self.writer.again(table, document)? {
-                Again::Changed(now) => Taken::updated(&document.body, &now.body),
-                _ => update.back,
+                Again::Changed(now) => Some(Taken::updated(&document.body, &now.body)),
+                _ => None,
             }
         };
+        let back = found.as_ref().unwrap_or(&update.back);
         self.undo
-            .note(&table.name, &document.id, Some(&document.place), &back);
+            .note(&table.name, &document.id, Some(&document.place), back);
         Ok(())
     }
 
@@ -223,11 +224,11 @@ impl Sink for Dry<'_> {
         &mut self,
         table: &Table,
         document: &Document,
-        update: Update,
+        update: &Update,
     ) -> Result<(), WriteError> {
         lock(self.reader).check_update(table, document, &update.body)?;
         let after = Document {
-            body: update.body,
+            body: update.body.clone(),
             ..document.clone()
         };
         self.pend(table, &document.id, Some(document), Some(after));

@@ -6,7 +6,7 @@
 //! it gets with the store, and settles what has changed meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -245,6 +245,11 @@ pub(super) fn transformed(
 pub(super) trait Source {
     /// The next batch; None at the end of the lap.
     fn next(&mut self) -> Result<Option<Batch>, RunError>;
+
+    /// Takes a batch that was written, to be dropped where nobody waits for it.
+    fn take_back(&mut self, batch: Batch) {
+        drop(batch);
+    }
 }
 
 /// Reads and transforms a batch when it is asked for it.
@@ -283,6 +288,8 @@ impl Source for InTurn<'_> {
 /// not much older than it must be when it is written.
 pub(super) struct SideBySide<'scope> {
     batches: Receiver<Receiver<Result<Batch, RunError>>>,
+    /// Back to the reader, which has made most of it and has time to spare: dropping what another thread has made is slow.
+    spent: Sender<Batch>,
     /// Starts one more thread that transforms, where there is to be one once the writer waits too much.
     reserve: Option<Box<dyn FnOnce() -> Result<(), StoreError> + 'scope>>,
     balance: Balance,
@@ -344,9 +351,11 @@ impl<'scope> SideBySide<'scope> {
             start()?;
         }
         let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
+        let (spent_sender, spent) = channel();
+        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender, &spent));
         Ok(Self {
             batches,
+            spent: spent_sender,
             // Dropped with the rest where it is not needed: it keeps the queue of tasks open.
             reserve: workers.reserve.then(|| Box::new(start) as Box<_>),
             balance: Balance::default(),
@@ -372,6 +381,11 @@ impl Source for SideBySide<'_> {
         }
         Ok(Some(batch))
     }
+
+    fn take_back(&mut self, batch: Batch) {
+        // If the reader has ended, it is dropped here.
+        let _ = self.spent.send(batch);
+    }
 }
 
 fn read_ahead(
@@ -379,9 +393,11 @@ fn read_ahead(
     reader: &SharedReader,
     tasks: &SyncSender<Task>,
     batches: &SyncSender<Receiver<Result<Batch, RunError>>>,
+    spent: &Receiver<Batch>,
 ) {
     let mut pages = Pages::new(lap);
     loop {
+        spent.try_iter().for_each(drop);
         let page = pages.next(reader).and_then(|page| {
             if page.is_some() {
                 lock(reader).end()?;

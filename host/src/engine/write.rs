@@ -22,16 +22,17 @@ use super::transform::transform;
 use super::{ATTEMPTS, now, retry, revert, settle};
 use crate::ledger::{
     Checkpoint, DocumentFailure, Holder, Lease, Request, Run, RunId, RunState, Tally, Trail, lease,
+    trail,
 };
 use crate::plugin::Level;
 use crate::plugin::world::lock;
-use crate::store::Writer;
+use crate::store::{Document, Writer};
 
 impl Runner<'_> {
     /// Counts what a batch would do.
     pub(super) fn tally(
         &mut self,
-        batch: Batch,
+        batch: &mut Batch,
         purpose: Purpose,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
@@ -59,12 +60,12 @@ impl Runner<'_> {
         &mut self,
         writer: &mut dyn Writer,
         lap: &Lap<'_>,
-        mut batch: Batch,
+        batch: &mut Batch,
         purpose: Purpose,
     ) -> Result<(Option<Request>, Option<Checkpoint>), RunError> {
         // A sweep moves no checkpoint, and neither does a page behind the table's end.
         if (purpose == Purpose::Sweep || (batch.last.is_none() && !purpose.has_names()))
-            && let Some(request) = self.pass_over(writer, &batch)?
+            && let Some(request) = self.pass_over(writer, batch)?
         {
             return Ok((request, None));
         }
@@ -76,7 +77,7 @@ impl Runner<'_> {
             let asked = Instant::now();
             writer.begin()?;
             self.journal.waited(asked.elapsed());
-            let done = self.attempt(writer, lap, &mut batch, purpose, &mut conflicts, attempt);
+            let done = self.attempt(writer, lap, batch, purpose, &mut conflicts, attempt);
             match done {
                 Ok(Attempt::Written(written)) => {
                     let held = writer.commit()?;
@@ -99,7 +100,7 @@ impl Runner<'_> {
                     // What was lost is transformed again without the lock.
                     writer.rollback()?;
                     self.journal.lost(conflicts, attempt);
-                    self.again(&mut batch)?;
+                    self.again(batch)?;
                     attempt += 1;
                 }
                 Err(error) => {
@@ -198,7 +199,6 @@ impl Runner<'_> {
         let before = set_aside(purpose, &mut run);
         run.counters.conflicts += *conflicts;
         let dropped = batch.dropped();
-        let mut batch = std::mem::replace(batch, Batch::empty(mark));
         let named = std::mem::take(&mut batch.named);
         let mut failures = Vec::new();
         let mut sink = Real::new(writer);
@@ -386,7 +386,7 @@ impl Runner<'_> {
     fn apply(
         &self,
         sink: &mut dyn Sink,
-        mut batch: Batch,
+        batch: &mut Batch,
         purpose: Purpose,
         run: &mut Run,
         failures: &mut Vec<DocumentFailure>,
@@ -441,21 +441,18 @@ impl Runner<'_> {
             counters.total += 1;
             true
         };
-        let documents = std::mem::take(&mut batch.documents);
-        let intents = std::mem::take(&mut batch.intents);
-        for (index, (document, intent)) in documents.into_iter().zip(intents).enumerate() {
+        let documents = batch.documents.as_slice();
+        for (index, (document, intent)) in documents.iter().zip(&mut batch.intents).enumerate() {
             while let Some((_, row)) = unreadable.next_if(|(before, _)| *before <= index) {
                 count(Effect::failed(row.failure), &row.id, run, &mut applied);
             }
             // The first document was compared with the store when the transaction began.
-            if sink.has_rippled()
-                && passed.newest().is_some()
-                && !sink.is_still(&scope.table, &document)?
-            {
+            if sink.has_rippled() && index > 0 && !sink.is_still(&scope.table, document)? {
+                pass(&mut passed, documents.get(..index).unwrap_or_default());
                 applied.cut = stand_behind(passed, purpose, run);
                 return Ok(applied);
             }
-            let effect = apply::carry_out(scope, sink, &document, intent)?;
+            let effect = apply::carry_out(scope, sink, document, intent)?;
             let (changes_own, inserted) = (effect.changes_own, effect.inserted > 0);
             passed.stays |= effect.stays;
             let counts = count(effect, &document.id, run, &mut applied);
@@ -476,12 +473,8 @@ impl Runner<'_> {
                 }
             }
             passed.added_here |= changes_own && inserted;
-            let here = Checkpoint {
-                place: document.place,
-                id: document.id,
-            };
-            passed.pass(here);
             if changes_own && !self.job.dry_run {
+                pass(&mut passed, documents.get(..=index).unwrap_or_default());
                 applied.cut = stand_behind(passed, purpose, run);
                 return Ok(applied);
             }
@@ -489,8 +482,10 @@ impl Runner<'_> {
         for (_, row) in unreadable {
             count(Effect::failed(row.failure), &row.id, run, &mut applied);
         }
+        pass(&mut passed, documents);
         // What a sparse filter passes over moves the checkpoint, too.
-        if let Some(last) = batch.last.filter(|last| passed.newest() != Some(last)) {
+        let last = batch.last.take();
+        if let Some(last) = last.filter(|last| passed.newest() != Some(last)) {
             passed.pass(last);
         }
         stand_behind(passed, purpose, run);
@@ -536,6 +531,17 @@ impl Runner<'_> {
         };
         self.journal.committed(&committed);
         self.journal.said(&written.applied.said, written.dropped);
+    }
+}
+
+/// Notes documents that were handled, as far as anybody remembers them.
+fn pass(passed: &mut Trail, handled: &[Document]) {
+    let forgotten = handled.len().saturating_sub(trail::KEPT);
+    for document in handled.iter().skip(forgotten) {
+        passed.pass(Checkpoint {
+            place: document.place.clone(),
+            id: document.id.clone(),
+        });
     }
 }
 

@@ -261,11 +261,11 @@ impl Trial {
     fn effect(
         &self,
         document: &Document,
-        intent: Intent,
+        mut intent: Intent,
     ) -> Result<(Effect, Vec<OwnedChange>), RunError> {
         let mut collected = Collected::default();
         let mut dry = Dry::new(&self.reader, &mut collected);
-        let effect = apply::carry_out(&self.scope, &mut dry, document, intent)?;
+        let effect = apply::carry_out(&self.scope, &mut dry, document, &mut intent)?;
         Ok((effect, collected.0))
     }
 
