@@ -5,10 +5,19 @@
 
 use super::skim::{all, first, less, skip_space, word, zeros};
 
+#[cfg(target_arch = "x86_64")]
+mod blocks;
+
 /// Whether a text surely is exactly one JSON value, with nothing but white space around it. One that is nested deeper
 /// than [`DEEP`] is doubted.
 pub(super) fn is_json(text: &str) -> bool {
     let bytes = text.as_bytes();
+    #[cfg(target_arch = "x86_64")]
+    if bytes.len() > blocks::BLOCK
+        && let Some(answer) = blocks::is_json(bytes)
+    {
+        return answer;
+    }
     end_of_value(bytes, skip_space(bytes, 0))
         .is_some_and(|end| skip_space(bytes, end) == bytes.len())
 }
@@ -228,6 +237,20 @@ mod tests {
             prop_assert_eq!(is_json(shorter), parses(shorter), "{:?}", shorter);
         }
 
+        #[cfg(target_arch = "x86_64")]
+        #[test]
+        fn blocks_tell_what_a_parser_says(text in text(), around in "[ \n\x00]{0,70}", cut in 0_usize..6) {
+            for text in [format!("{around}{text}"), format!("[\"{around}\",{text}]")] {
+                let shorter = text.get(..text.len().saturating_sub(cut)).unwrap_or_default();
+                for text in [&text, shorter] {
+                    let expected = (!text.contains('\\')).then(|| parses(text));
+                    let found = blocks::is_json(text.as_bytes());
+                    // What is wrong may be found before a backslash is.
+                    prop_assert!(found == expected || expected.is_none() && found == Some(false) && !parses(text), "{:?}", text);
+                }
+            }
+        }
+
         #[test]
         fn deep_is_json_where_a_parser_says_so(depth in 60_usize..70, curly: u64, cut in 0_usize..2) {
             let is_curly = |level: &usize| curly >> (level % 64) & 1 == 1;
@@ -241,6 +264,8 @@ mod tests {
         #[test]
         fn noise_is_json_where_a_parser_says_so(text in r#"[\[\]{}:,"\\u0-9eE.+\-truefalsn \x00-\x1f]{0,16}"#) {
             prop_assert_eq!(is_json(&text), parses(&text), "{:?}", text);
+            let long = format!("{:80}", text);
+            prop_assert_eq!(is_json(&long), parses(&long), "{:?}", long);
         }
     }
 }
