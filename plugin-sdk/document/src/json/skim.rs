@@ -151,19 +151,22 @@ fn nested_end(bytes: &[u8], start: usize) -> Option<usize> {
 /// Whether a string can have these bytes in it as they are.
 #[inline(always)]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let is_plain =
+        |word: u64| zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')) | less(word, b' ') == 0;
+    // The last eight bytes, which may be among those before, too: fewer turns of a loop than one for each.
+    let Some(last) = bytes.last_chunk() else {
+        return bytes
+            .iter()
+            .all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
+    };
     let mut at = 0;
-    while let Some(word) = word(bytes, at) {
-        let found = zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')) | less(word, b' ');
-        if found != 0 {
+    while at + 8 < bytes.len() {
+        if !word(bytes, at).is_some_and(is_plain) {
             return false;
         }
         at += 8;
     }
-    bytes
-        .get(at..)
-        .unwrap_or_default()
-        .iter()
-        .all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+    is_plain(u64::from_le_bytes(*last))
 }
 
 /// The text of a string without any backslash, by its spelling.
