@@ -145,7 +145,15 @@ fn compiler(workshop: &Workshop<'_>, version: &str) -> Result<Command, BuildErro
             return Ok(Command::new(zig));
         }
     }
-    let venv = workshop.pip(&ZIGLANG, version)?;
+    let venv = workshop
+        .pip(&ZIGLANG, version)
+        .map_err(|error| match error {
+            BuildError::Missing { tool, get } => BuildError::Missing {
+                tool: format!("zig {version} is not on PATH, and {tool}, which installs it,"),
+                get,
+            },
+            error => error,
+        })?;
     let mut zig = Command::new(venv.program("python"));
     zig.args(["-m", "ziglang"]);
     Ok(zig)
