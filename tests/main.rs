@@ -25,6 +25,7 @@ mod go;
 mod grants;
 mod hostile;
 mod javascript;
+mod javascript_engine;
 mod logs;
 mod natively;
 mod order;

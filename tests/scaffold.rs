@@ -190,6 +190,13 @@ fn a_missing_tool_is_named_with_how_to_get_it() {
     hint: install Node.js 20 or newer, with npm: https://nodejs.org; on Debian: apt-get install nodejs npm
     [exit status: 1]
     ");
+    lab.host(&["new", "zigless", "--lang", "c"]).success();
+    assert_snapshot!(lab.host_with(&[("PATH", "/nowhere")], &["build", "zigless"]), @"
+    ------- stderr -------
+    error: zig 0.17.0 is not on PATH, and `python3`, which installs it, is missing
+    hint: install Python 3 with its module venv; on Debian: apt-get install python3-venv
+    [exit status: 1]
+    ");
 }
 
 #[test]

@@ -1,6 +1,8 @@
-// Builds a project's component: bundled by esbuild, run by QuickJS or StarlingMonkey.
+// Bundles a project by esbuild; for StarlingMonkey it makes the component, too. QuickJS is the host's own to join.
 //
 //   node build.mjs PROJECT ENTRY WORLD ENGINE WIT OUTPUT
+//
+// OUTPUT is a bundle's place for QuickJS, a component's for StarlingMonkey.
 //
 // `host build` calls it. The tools are the project's own, from its node_modules.
 
@@ -19,7 +21,7 @@ const { tool } = await import(pathToFileURL(tools));
 
 const code = await bundle();
 await writeFile(join(made, "bundle.js"), code);
-await writeFile(output, await componentize(code));
+if (engine === "starlingmonkey") await writeFile(output, await componentize(code));
 
 /** One module of the project, what it imports, and the SDK. */
 async function bundle() {
@@ -46,19 +48,34 @@ async function bundle() {
       stop(messages.length > 0 ? messages.join("") : error.message);
     });
   const file = (ending) => bundled.outputFiles.find(({ path }) => path.endsWith(ending)).text;
-  return `${file("bundle.js")}\nglobalThis.__lines = ${JSON.stringify(lines(JSON.parse(file(".map"))))};\n`;
+  return `${file("bundle.js")}\nglobalThis.__lines = ${JSON.stringify(JSON.stringify(lines(JSON.parse(file(".map")))))};\n`;
 }
 
-/** The component's module. */
+/** The component's module: what the engine asks for, or what the interface does. */
 function joined() {
   const path = (file) => JSON.stringify(file);
+  // Parsed when an exception needs them, which few plugins ever do.
+  const lines = `{
+    get known() {
+      const known = JSON.parse(globalThis.__lines);
+      Object.defineProperty(this, "known", { value: known });
+      return known;
+    },
+    get of() { return this.known.of; },
+    get sources() { return this.known.sources; },
+  }`;
+  const words = `definition, ${path(world)}, ${lines}`;
+  if (engine === "quickjs") {
+    return `
+      import { parts } from ${path(join(sdk, "src/quickjs.js"))};
+      import definition from ${path(join(project, entry))};
+      export default parts(${words});
+    `;
+  }
   return `
     import { exported } from ${path(join(sdk, "src/component.js"))};
     import definition from ${path(join(project, entry))};
-    const { describe, transform: forth, revert: back } = exported(definition, ${path(world)}, {
-      get of() { return globalThis.__lines.of; },
-      get sources() { return globalThis.__lines.sources; },
-    });
+    const { describe, transform: forth, revert: back } = exported(${words});
     export const transform = { describe, transform: forth };
     ${world === "reversible-migration" ? "export const revert = { revert: back };" : ""}
   `;
@@ -103,28 +120,18 @@ function decoded(segment) {
 }
 
 async function componentize(jsSource) {
+  const { componentize } = await tool("@bytecodealliance/componentize-js");
   try {
-    return engine === "starlingmonkey" ? await withStarlingMonkey(jsSource) : await withQuickJs(jsSource);
+    const { component } = await componentize(jsSource, {
+      witPath: wit,
+      worldName: world,
+      // Nothing of WASI is left to import.
+      disableFeatures: ["random", "stdio", "clocks", "http", "fetch-event"],
+    });
+    return component;
   } catch (error) {
     stop(error.message);
   }
-}
-
-async function withQuickJs(jsSource) {
-  const { componentize } = await tool("componentize-qjs");
-  const { component } = await componentize({ witPath: wit, jsSource, world, stubWasi: true, sync: true });
-  return component;
-}
-
-async function withStarlingMonkey(jsSource) {
-  const { componentize } = await tool("@bytecodealliance/componentize-js");
-  const { component } = await componentize(jsSource, {
-    witPath: wit,
-    worldName: world,
-    // Nothing of WASI is left to import.
-    disableFeatures: ["random", "stdio", "clocks", "http", "fetch-event"],
-  });
-  return component;
 }
 
 function stop(message) {

@@ -23,7 +23,7 @@ impl Recipe for C {
     }
 
     fn build(&self, project: &Project, workshop: &Workshop<'_>) -> Result<Vec<u8>, BuildError> {
-        let mut build = Build::new(project, workshop)?;
+        let mut build = Build::with_sdk(project, workshop)?;
         build.sources(c_files(project)?, c_flags());
         build.component()
     }
@@ -52,7 +52,7 @@ impl Recipe for Cpp {
         /// There are no exceptions in the sandbox.
         const FLAGS: [&str; 3] = ["-std=c++23", "-fno-exceptions", "-fno-rtti"];
         let files = sources(&project.folder.join("src"), &["cc", "cpp", "cxx"])?;
-        let mut build = Build::new(project, workshop)?;
+        let mut build = Build::with_sdk(project, workshop)?;
         build
             .args(["-lc++"])
             .include(&project.sdk("cpp").join("include"))

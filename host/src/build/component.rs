@@ -10,7 +10,7 @@ use super::BuildError;
 use super::project::{Project, World};
 
 /// The import that compilers for WASI 0.1 leave, and an adapter takes the place of.
-const PREVIEW1: &str = "wasi_snapshot_preview1";
+pub(super) const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// Makes a component of what a compiler for WASI 0.1 made of a project, which then needs no WASI: the SDK's own
 /// adapter answers what it imports of that.
@@ -18,11 +18,20 @@ const PREVIEW1: &str = "wasi_snapshot_preview1";
 /// # Errors
 /// If the project has no adapter or no interface, or the module does not fit it.
 pub fn of_module(project: &Project, mut core: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+    let adapter = adapter(project)?;
+    embed(&mut core, &project.wit(), project.world)?;
+    encode(&core, Some(&adapter))
+}
+
+/// The SDK's own adapter: a core module that implements WASI 0.1, on the memory of another.
+///
+/// # Errors
+/// If the project has none.
+pub fn adapter(project: &Project) -> Result<Vec<u8>, BuildError> {
     let path = project.sdk("adapter").join(format!("{PREVIEW1}.wat"));
     let text = fs::read(&path).map_err(BuildError::io(&path))?;
     let adapter = wat::parse_bytes(&text).map_err(refused)?;
-    embed(&mut core, &project.wit(), project.world)?;
-    encode(&core, Some(&adapter))
+    Ok(adapter.into_owned())
 }
 
 /// Writes into a core module which world it implements, for a compiler that knows of none.

@@ -1,12 +1,13 @@
-//! JavaScript and TypeScript: npm installs the tools that `package-lock.json` pins, and the SDK's script in
-//! Node bundles the project and joins it with an engine.
+//! JavaScript and TypeScript: npm installs the tools that `package-lock.json` pins, the SDK's script in Node bundles
+//! the project, and an engine runs the bundle in the component.
 
 use std::fs;
 use std::process::Command;
 
 use toolbox::shell;
 
-use super::{BuildError, Engine, Project, Recipe, Workshop};
+use super::ziglang::ZIGLANG;
+use super::{BuildError, Engine, Project, Recipe, Tool, Workshop, quickjs};
 
 /// Versions of Node before this one lack what the SDK and the tools need.
 const OLDEST_NODE: u32 = 20;
@@ -29,11 +30,23 @@ impl Recipe for Js {
     }
 
     fn sdk(&self) -> &'static [&'static str] {
-        &["js/package.json", "js/build.mjs", "js/src"]
+        &[
+            "adapter",
+            "c/bindings",
+            "c/src/memory.c",
+            "js/build.mjs",
+            "js/engine",
+            "js/package.json",
+            "js/src",
+        ]
     }
 
     fn tests(&self) -> &'static str {
         "npm install && npm test"
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &[ZIGLANG]
     }
 
     fn engines(&self) -> &'static [Engine] {
@@ -58,7 +71,10 @@ impl Recipe for Js {
             Self::TypeScript => "src/migration.ts",
         };
         let engine = project.engine.unwrap_or(Engine::QuickJs);
-        let output = project.scratch().join("component.wasm");
+        let output = project.scratch().join(match engine {
+            Engine::QuickJs => "bundle.js",
+            Engine::StarlingMonkey => "component.wasm",
+        });
         workshop.say(&format!("building {entry} for {engine}"));
         workshop.compile(
             Command::new(node)
@@ -69,7 +85,10 @@ impl Recipe for Js {
                 .arg(project.wit())
                 .arg(&output),
         )?;
-        fs::read(&output).map_err(BuildError::io(&output))
+        match engine {
+            Engine::QuickJs => quickjs::component(project, workshop, &output),
+            Engine::StarlingMonkey => fs::read(&output).map_err(BuildError::io(&output)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! choice that several projects share.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::Command;
 
 use toolbox::shell;
@@ -24,8 +24,10 @@ pub struct Workshop<'w> {
 impl<'w> Workshop<'w> {
     /// One that tells what it does with `say`, and installs tools in a folder; by default the project's.
     pub fn new(project: &Path, tools: Option<&Path>, say: &'w dyn Fn(&str)) -> Self {
+        let tools = tools.map_or_else(|| project.join(TOOLS), Path::to_owned);
         Self {
-            tools: tools.map_or_else(|| project.join(TOOLS), Path::to_owned),
+            // Tools are called from within the project, too. Where there is no working directory, nothing else will do.
+            tools: absolute(&tools).unwrap_or(tools),
             say,
         }
     }
@@ -134,5 +136,20 @@ impl Venv {
         let programs = if cfg!(windows) { "Scripts" } else { "bin" };
         let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         self.folder.join(programs).join(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_found_from_every_folder() {
+        let workshop = Workshop::new(Path::new("project"), None, &|_| ());
+        assert!(workshop.tools().is_absolute());
+        assert!(workshop.tools().ends_with("project/.tools"));
+        let shared = Workshop::new(Path::new("project"), Some(Path::new("shared")), &|_| ());
+        assert!(shared.tools().is_absolute());
+        assert!(shared.tools().ends_with("shared"));
     }
 }

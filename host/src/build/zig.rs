@@ -24,7 +24,7 @@ impl Recipe for Zig {
 
     fn build(&self, project: &Project, workshop: &Workshop<'_>) -> Result<Vec<u8>, BuildError> {
         let sdk = project.sdk("zig");
-        let mut build = Build::new(project, workshop)?;
+        let mut build = Build::with_sdk(project, workshop)?;
         // Safe: what is out of bounds, or overflows, traps.
         build
             .args(["-OReleaseSafe", "--dep", "migration", "--dep", "plugin"])

@@ -19,7 +19,7 @@ pub(super) const ZIGLANG: Tool = Tool {
 
 /// What every plugin is compiled for and with. A reactor has no `main`; of its stack a plugin may have a
 /// megabyte, below which there is nothing that an overflow could overwrite.
-const TARGET: [&str; 9] = [
+pub(super) const TARGET: [&str; 9] = [
     "-target",
     "wasm32-wasi",
     "-mexec-model=reactor",
@@ -31,7 +31,7 @@ const TARGET: [&str; 9] = [
     "1048576",
 ];
 
-/// How the SDK's own files are compiled.
+/// How the files of the SDK in C are compiled.
 const SDK_FLAGS: [&str; 1] = ["-std=c11"];
 
 /// How a project's files are compiled: what C leaves undefined traps, and so loses one document. Address 0, for
@@ -53,7 +53,7 @@ pub(super) struct Build<'b> {
 }
 
 impl<'b> Build<'b> {
-    /// Begins one, with the SDK's core in C.
+    /// Begins one, with nothing in it.
     pub fn new(project: &'b Project, workshop: &'b Workshop<'b>) -> Result<Self, BuildError> {
         let version = ZIGLANG.pinned(&project.tools);
         let module = project.scratch().join("module.wasm");
@@ -65,17 +65,22 @@ impl<'b> Build<'b> {
             .arg("build-exe")
             .args(TARGET)
             .arg(format!("-femit-bin={}", module.display()));
-        let sdk = project.sdk("c");
-        for folder in ["include", "vendor/yyjson", "bindings"] {
-            zig.arg("-I").arg(sdk.join(folder));
-        }
-        let mut build = Self {
+        Ok(Self {
             project,
             workshop,
             version,
             zig,
             module,
-        };
+        })
+    }
+
+    /// Begins one, with the SDK's core in C.
+    pub fn with_sdk(project: &'b Project, workshop: &'b Workshop<'b>) -> Result<Self, BuildError> {
+        let mut build = Self::new(project, workshop)?;
+        let sdk = project.sdk("c");
+        for folder in ["include", "vendor/yyjson", "bindings"] {
+            build.include(&sdk.join(folder));
+        }
         let reversible = match project.world {
             World::Migration => None,
             World::ReversibleMigration => Some("-DMIG_REVERSIBLE"),
@@ -117,13 +122,18 @@ impl<'b> Build<'b> {
         self
     }
 
-    /// Compiles and links, and makes the component.
-    pub fn component(mut self) -> Result<Vec<u8>, BuildError> {
+    /// Compiles and links: the core module.
+    pub fn compile(mut self) -> Result<Vec<u8>, BuildError> {
         self.workshop
             .say(&format!("compiling with zig {}", self.version));
         shell::quietly(&mut self.zig)?;
-        let core = fs::read(&self.module).map_err(BuildError::io(&self.module))?;
-        component::of_module(self.project, core)
+        fs::read(&self.module).map_err(BuildError::io(&self.module))
+    }
+
+    /// The same, made a component.
+    pub fn component(self) -> Result<Vec<u8>, BuildError> {
+        let project = self.project;
+        component::of_module(project, self.compile()?)
     }
 }
 
@@ -135,7 +145,15 @@ fn compiler(workshop: &Workshop<'_>, version: &str) -> Result<Command, BuildErro
             return Ok(Command::new(zig));
         }
     }
-    let venv = workshop.pip(&ZIGLANG, version)?;
+    let venv = workshop
+        .pip(&ZIGLANG, version)
+        .map_err(|error| match error {
+            BuildError::Missing { tool, get } => BuildError::Missing {
+                tool: format!("zig {version} is not on PATH, and {tool}, which installs it,"),
+                get,
+            },
+            error => error,
+        })?;
     let mut zig = Command::new(venv.program("python"));
     zig.args(["-m", "ziglang"]);
     Ok(zig)

@@ -75,11 +75,17 @@ void *calloc(size_t count, size_t size) {
     return memset(malloc(whole), 0, whole);
 }
 
+size_t malloc_usable_size(void *memory) {
+    if (memory == NULL)
+        return 0;
+    header *shown = (header *)memory - 1;
+    return ((size_t)1 << shown->power) - shown->shift - sizeof(header);
+}
+
 void *realloc(void *old, size_t size) {
     if (old == NULL)
         return malloc(size);
-    header *shown = (header *)old - 1;
-    size_t room = ((size_t)1 << shown->power) - shown->shift - sizeof(header);
+    size_t room = malloc_usable_size(old);
     if (size <= room)
         return old;
     void *grown = malloc(size);

@@ -7,8 +7,8 @@ import { forEach, host } from "./host.js";
 import { Migration } from "./migration.js";
 import { placeOf } from "./places.js";
 
-/** The functions that a component of this migration exports. */
-export function exported(definition, world, lines) {
+/** The migration that a project exports, which fits what its `plugin.toml` says. */
+export function checked(definition, world) {
   if (!(definition instanceof Migration)) {
     throw new TypeError("the project's default export is no migration: write `export default migration({ … })`");
   }
@@ -19,7 +19,18 @@ export function exported(definition, world, lines) {
         : "the migration has no `revert`, but plugin.toml says that it is reversible",
     );
   }
-  const known = { ...host, isLazy: true, place: (error) => placeOf(error, lines) };
-  const work = (name) => (documents) => forEach(documents, (document) => definition.outcome(name, document, known));
-  return { describe: () => definition.manifest(), transform: work("transform"), revert: work("revert") };
+  return definition;
+}
+
+/** What a component knows of its host, and of the lines of its source. */
+export function known(lines) {
+  return { ...host, isLazy: true, place: (error) => placeOf(error, lines) };
+}
+
+/** The functions that a component of this migration exports. */
+export function exported(definition, world, lines) {
+  const migration = checked(definition, world);
+  const host = known(lines);
+  const work = (name) => (documents) => forEach(documents, (document) => migration.outcome(name, document, host));
+  return { describe: () => migration.manifest(), transform: work("transform"), revert: work("revert") };
 }

@@ -6,23 +6,24 @@ import { Failure, text } from "./outcomes.js";
 /** How many documents a lookup finds at most, unless it says. */
 const LIMIT = 100;
 
-export class Context {
-  #body;
-  #host;
+/** The text of the document at hand, and what answers: an engine may have its own way to give them. */
+export const BODY = Symbol("body");
+export const HOST = Symbol("host");
 
+export class Context {
   constructor(id, body, host) {
     this.id = id;
-    this.#body = body;
-    this.#host = host;
+    this[BODY] = body;
+    this[HOST] = host;
   }
 
   get log() {
-    const line = (level) => (...words) => this.#host.log(level, words.map(word).join(" "));
+    const line = (level) => (...words) => this[HOST].log(level, words.map(word).join(" "));
     return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
   }
 
   get now() {
-    return this.#host.now();
+    return this[HOST].now();
   }
 
   get nowText() {
@@ -30,21 +31,21 @@ export class Context {
   }
 
   raw(pointer) {
-    const found = textAt(this.#body, pointer);
+    const found = textAt(this[BODY], pointer);
     return found === undefined ? undefined : raw(found);
   }
 
   param(name) {
-    const found = this.#host.param(text(name, "a parameter's name"));
+    const found = this[HOST].param(text(name, "a parameter's name"));
     return found == null ? undefined : JSON.parse(found);
   }
 
   secret(name) {
-    return this.#host.secret(text(name, "a secret's name")) ?? undefined;
+    return this[HOST].secret(text(name, "a secret's name")) ?? undefined;
   }
 
   newId(table, seed) {
-    return this.#host.newId(text(table, "a table"), text(seed, "a seed"));
+    return this[HOST].newId(text(table, "a table"), text(seed, "a seed"));
   }
 
   get(table, id) {
@@ -52,7 +53,7 @@ export class Context {
   }
 
   getMany(table, ids) {
-    const found = this.#host.getMany(
+    const found = this[HOST].getMany(
       text(table, "a table"),
       ids.map((id) => text(id, "an id")),
     );
@@ -62,7 +63,7 @@ export class Context {
   find(table, conditions, limit = LIMIT) {
     const list = Array.isArray(conditions) ? conditions : [conditions];
     if (!Number.isInteger(limit) || limit < 0) throw new Failure("error", `${limit} is no number of documents`);
-    return this.#host.find(text(table, "a table"), list, limit).map(parsed);
+    return this[HOST].find(text(table, "a table"), list, limit).map(parsed);
   }
 
   findOne(table, conditions) {

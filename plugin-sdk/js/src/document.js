@@ -95,7 +95,8 @@ function scalar(body, field) {
   if (parts.length === 1) return ABSENT;
   const before = parts[0];
   // Which of several counts, and whose a key is behind a second brace, only parsing tells.
-  const isKey = parts.length === 2 && before[before.length - 1] === '"' && !BEHIND.includes(field[0]);
+  const isKey =
+    parts.length === 2 && before[before.length - 1] === '"' && !BEHIND.includes(field[0]) && !contains(field, '"');
   if (!isKey || before.split("{", 3).length > 2) return UNKNOWN;
   const after = parts[1].split('"', 2);
   if (after[0] === ":" || after[0].trim() === ":") return after[1];

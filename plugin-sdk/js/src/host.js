@@ -22,9 +22,16 @@ export function forEach(documents, work) {
   return results;
 }
 
+let place = () => current;
+
+/** Has an engine that gives out the documents itself tell the place. */
+export function placedBy(other) {
+  place = other;
+}
+
 /** Whether a document is at hand. */
 export function isAtWork() {
-  return current !== undefined;
+  return place() !== undefined;
 }
 
 export const host = {
@@ -33,7 +40,7 @@ export const host = {
   param: (name) => context.param(name),
   secret: (name) => context.secret(name),
   newId: (table, seed) => context.newId(table, seed),
-  log: (level, message) => log.emit(level, message, current),
+  log: (level, message) => log.emit(level, message, place()),
   getMany: (table, ids) => answered(() => lookup.getMany(table, ids)),
   find: (table, conditions, limit) => answered(() => lookup.findMany(table, [conditions], limit)[0]),
 };

@@ -38,6 +38,10 @@ export class Migration {
     this.#definition = definition;
   }
 
+  get definition() {
+    return this.#definition;
+  }
+
   get isReversible() {
     return typeof this.#definition.revert === "function";
   }
@@ -56,8 +60,24 @@ export class Migration {
       const context = new Context(id, body, host);
       return outcomeOf(this.#definition[work](document, context), document, original);
     } catch (error) {
-      if (isExhausted(error)) throw error;
-      return failed(error instanceof Failure ? error : unforeseen(error, host));
+      return this.thrown(error, host);
+    }
+  }
+
+  /** The outcome of a document at which this was thrown. */
+  thrown(error, host) {
+    if (isExhausted(error)) throw error;
+    return failed(error instanceof Failure ? error : unforeseen(error, host));
+  }
+
+  /** The outcome of a document of which this was returned. Whether it was parsed: then it may have been changed. */
+  settled(answer, document, body, isWhole, host) {
+    try {
+      const original = new Original(body);
+      original.isWhole = isWhole;
+      return outcomeOf(answer, document, original);
+    } catch (error) {
+      return this.thrown(error, host);
     }
   }
 }

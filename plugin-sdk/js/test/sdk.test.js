@@ -146,6 +146,8 @@ test("a field is what it is in the parsed document", () => {
       assert.ok(!original.lacks(name) || !Object.hasOwn(whole, name), `${name} of ${body}`);
     }
   }
+  // A name that could be found from within one key to within another.
+  assert.equal(new Original('{"x":1,"y":2}').lazily()['x":1,"y'], undefined);
 });
 
 test("a document that was not parsed is an object like any other", () => {
