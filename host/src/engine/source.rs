@@ -6,7 +6,7 @@
 //! it gets with the store, and settles what has changed meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -289,7 +289,7 @@ impl Source for InTurn<'_> {
 pub(super) struct SideBySide<'scope> {
     batches: Receiver<Receiver<Result<Batch, RunError>>>,
     /// Back to the reader, which has made most of it and has time to spare: dropping what another thread has made is slow.
-    spent: Sender<Batch>,
+    spent: SyncSender<Batch>,
     /// Starts one more thread that transforms, where there is to be one once the writer waits too much.
     reserve: Option<Box<dyn FnOnce() -> Result<(), StoreError> + 'scope>>,
     balance: Balance,
@@ -351,7 +351,7 @@ impl<'scope> SideBySide<'scope> {
             start()?;
         }
         let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-        let (spent_sender, spent) = channel();
+        let (spent_sender, spent) = sync_channel(1);
         scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender, &spent));
         Ok(Self {
             batches,
@@ -383,8 +383,8 @@ impl Source for SideBySide<'_> {
     }
 
     fn take_back(&mut self, batch: Batch) {
-        // If the reader has ended, it is dropped here.
-        let _ = self.spent.send(batch);
+        // If the reader has no time for it, or has ended, it is dropped here: memory is bounded.
+        let _ = self.spent.try_send(batch);
     }
 }
 
