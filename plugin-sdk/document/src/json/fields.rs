@@ -4,7 +4,7 @@
 //! a block that is a quote, and from these a bit for each that stands within a string, tell which brackets and commas
 //! mean something.
 
-use super::skim::{skip_space, string_end};
+use super::skim::{skip_space, string_end, within_strings};
 
 /// How many bytes are looked at together.
 const BLOCK: usize = u64::BITS as usize;
@@ -118,17 +118,7 @@ impl<'t> Fields<'t> {
         if found.backslashes != 0 || self.escapes {
             quotes &= !self.escaped(found.backslashes);
         }
-        // Every bit becomes the parity of the quotes up to it: whether it stands within a string.
-        let mut within = quotes;
-        for shift in [1, 2, 4, 8, 16, 32] {
-            within ^= within << shift;
-        }
-        within ^= self.within;
-        self.within = if within >> (BLOCK - 1) == 1 {
-            u64::MAX
-        } else {
-            0
-        };
+        let within = within_strings(quotes, &mut self.within);
         self.block = block;
         self.marks = found.marks & !within;
     }

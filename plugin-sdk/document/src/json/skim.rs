@@ -28,6 +28,26 @@ pub(super) const fn first(tops: u64) -> usize {
     tops.trailing_zeros() as usize / 8
 }
 
+/// Which bytes of a block stand within a string, the string's first quote included, by its quotes. `before` has all bits
+/// set if the block before ended within one, else none, and then the same for this block.
+#[inline(always)]
+pub(super) const fn within_strings(quotes: u64, before: &mut u64) -> u64 {
+    let mut within = quotes;
+    // Every bit becomes the parity of the quotes up to it.
+    let mut shift = 1;
+    while shift < u64::BITS {
+        within ^= within << shift;
+        shift *= 2;
+    }
+    within ^= *before;
+    *before = if within >> (u64::BITS - 1) == 1 {
+        u64::MAX
+    } else {
+        0
+    };
+    within
+}
+
 #[inline(always)]
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let word = bytes.get(at..)?.first_chunk()?;

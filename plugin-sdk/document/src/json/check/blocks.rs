@@ -10,6 +10,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Open, end_of_number, end_of_word};
+use crate::json::skim::within_strings;
 
 /// How many bytes are looked at together.
 pub(super) const BLOCK: usize = u64::BITS as usize;
@@ -81,17 +82,7 @@ impl Text<'_> {
         if bits.backslashes != 0 {
             return Looked::Backslash;
         }
-        // Every bit becomes the parity of the quotes up to it: whether it stands within a string, its first quote included.
-        let mut within = bits.quotes;
-        for shift in [1, 2, 4, 8, 16, 32] {
-            within ^= within << shift;
-        }
-        within ^= self.within;
-        self.within = if within >> (BLOCK - 1) == 1 {
-            u64::MAX
-        } else {
-            0
-        };
+        let within = within_strings(bits.quotes, &mut self.within);
         let controls = bits.blanks & !bits.spaces;
         if controls & within != 0 || !are_space(block, controls) {
             return Looked::Bad;
