@@ -8,5 +8,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // SAFETY: the process has one thread so far.
+    unsafe { host::store::sqlite::keep_no_account_of_memory() };
     host::cli::main(std::env::args_os())
 }

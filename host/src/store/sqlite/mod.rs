@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 pub mod backup;
 mod codec;
@@ -143,6 +143,15 @@ impl SqliteStore {
     fn layout(&self, connection: &Connection, name: &str) -> Result<Arc<Layout>> {
         layout_of(&self.layouts, connection, name, self.overrides.get(name))
     }
+}
+
+/// Has SQLite keep no account of its memory, which nobody asks for: threads wait for each other over it.
+///
+/// # Safety
+/// No other thread may be using SQLite. Where it is in use already, nothing changes.
+pub unsafe fn keep_no_account_of_memory() {
+    // SAFETY: the option takes an integer, and what else SQLite asks for the caller has promised.
+    unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0) };
 }
 
 /// Has a new database keep a write-ahead log from now on, as one needs it that is read and written at the same time.
