@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Batches that come before anything can be said: the first ones are small, and the queues are empty.
-const WARM_UP: u32 = 4;
+/// Batches that come before anything can be said: the queues are empty at first, and as long as batches grow, each is
+/// waited for longer than the one before it took to write.
+const WARM_UP: u32 = 12;
 
 /// Batches by which it is said.
 const ENOUGH: u32 = 4;
