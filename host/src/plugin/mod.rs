@@ -238,7 +238,9 @@ fn pool(memory: Size) -> PoolingAllocationConfig {
     /// Memories and tables that an instance may have, as far as the pool is concerned: all of its own.
     const PARTS: u32 = 1_000;
     let mut pool = PoolingAllocationConfig::new();
-    pool.max_memories_per_module(PARTS)
+    // No call has a stack of its own, and making the thousand that are the default takes milliseconds.
+    pool.total_stacks(1)
+        .max_memories_per_module(PARTS)
         .max_tables_per_module(PARTS)
         // A table alone may take all that there is.
         .table_elements(memory.0 / TABLE_ELEMENT)
