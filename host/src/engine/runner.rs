@@ -423,6 +423,9 @@ impl<'a> Runner<'a> {
         purpose: Purpose,
         observer: &mut dyn Observer,
     ) -> Result<Ended, RunError> {
+        if let Some(writer) = &mut self.started.writer {
+            writer.commit_ahead()?;
+        }
         loop {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(Ended::With(RunState::Interrupted));
@@ -517,7 +520,9 @@ impl<'a> Runner<'a> {
         run.state = standing;
         run.lease = Some(Lease::new(now()));
         in_transaction(writer.as_mut(), |writer| writer.save_run(&mut run))?;
-        if state != RunState::Running {
+        if state == RunState::Running {
+            writer.commit_ahead()?;
+        } else {
             writer.make_durable()?;
         }
         self.started.run = run;

@@ -73,7 +73,6 @@ impl Runner<'_> {
         let mut attempt = 0;
         let last = batch.last.clone();
         loop {
-            writer.commit_ahead()?;
             let asked = Instant::now();
             writer.begin()?;
             self.journal.waited(asked.elapsed());

@@ -166,6 +166,14 @@ pub fn write_ahead(path: &Path) -> Result<()> {
         .map_err(|error| sqlite_error("making the database", error))
 }
 
+/// Whether a database keeps a write-ahead log.
+fn has_log(connection: &Connection) -> Result<bool> {
+    connection
+        .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
+        .map(|mode| mode == "wal")
+        .map_err(|error| sqlite_error("reading the journal mode", error))
+}
+
 /// A table's layout, worked out once.
 fn layout_of(
     layouts: &Layouts,
@@ -213,11 +221,7 @@ impl Store for SqliteStore {
     }
 
     fn reads_beside_writes(&self) -> Result<bool> {
-        let connection = self.connect(Access::Read)?;
-        connection
-            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
-            .map(|mode| mode == "wal")
-            .map_err(|error| sqlite_error("reading the journal mode", error))
+        has_log(&self.connect(Access::Read)?)
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {

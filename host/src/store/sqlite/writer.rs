@@ -16,7 +16,7 @@ use super::insertion::Insertion;
 use super::layout::Layout;
 use super::sql::{quote, sqlite_error, write_error};
 use super::sync::LogSync;
-use super::{IMPORT_CACHE_KIB, Layouts, known_layout, layout_of, reader, shelf};
+use super::{IMPORT_CACHE_KIB, Layouts, has_log, known_layout, layout_of, reader, shelf};
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
     WriteError, Writer,
@@ -103,14 +103,6 @@ impl SqliteWriter {
             .and_then(|mut statement| statement.execute([]))
             .map(|_| ())
             .map_err(|error| sqlite_error(doing, error))
-    }
-
-    /// Whether the database has a write-ahead log.
-    fn writes_ahead(&self) -> Result<bool> {
-        self.connection
-            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
-            .map(|mode| mode == "wal")
-            .map_err(|error| sqlite_error("reading the journal mode", error))
     }
 
     /// Whether each commit waits until the disk has it. That must not be said within a transaction.
@@ -296,7 +288,7 @@ impl Writer for SqliteWriter {
     }
 
     fn commit_ahead(&mut self) -> Result<()> {
-        if self.ahead.is_some() || !self.writes_ahead()? {
+        if self.ahead.is_some() || !has_log(&self.connection)? {
             return Ok(());
         }
         // Without it commits go on waiting.
