@@ -123,12 +123,12 @@ impl Delta {
 /// How many bytes two texts share at their beginnings. Most of a body stays, so whole words are compared.
 fn same_start(left: &[u8], right: &[u8]) -> usize {
     const WORD: usize = 16;
-    let words = left
-        .chunks_exact(WORD)
-        .zip(right.chunks_exact(WORD))
-        .take_while(|(left, right)| left == right)
-        .count();
-    let start = words * WORD;
+    let (words, others) = (left.as_chunks::<WORD>().0, right.as_chunks::<WORD>().0);
+    let same = words
+        .iter()
+        .zip(others)
+        .take_while(|(one, other)| one == other);
+    let start = same.count() * WORD;
     let (left, right) = (
         left.get(start..).unwrap_or_default(),
         right.get(start..).unwrap_or_default(),
