@@ -191,8 +191,8 @@ impl DisturbedWriter {
 }
 
 impl Writer for DisturbedWriter {
-    fn tidy_up(&mut self) -> Result<()> {
-        self.inner.tidy_up()
+    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
+        self.inner.tidy_up(beside_others)
     }
 
     fn mark(&mut self) -> Result<Mark> {

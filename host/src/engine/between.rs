@@ -97,8 +97,8 @@ impl Runner<'_> {
             return Ok(());
         }
         let until = Instant::now().checked_add(rest);
-        if let (Some(writer), false) = (&mut self.started.writer, rest.is_zero()) {
-            writer.tidy_up()?;
+        if let Some(writer) = &mut self.started.writer {
+            writer.tidy_up(self.courtesy.expects_others(Instant::now()))?;
         }
         let mut renewed = Instant::now();
         while !self.job.stop.load(Ordering::Relaxed) {

@@ -44,7 +44,8 @@ impl Courtesy {
         self.others_wrote = Some(now);
     }
 
-    fn expects_others(&self, now: Instant) -> bool {
+    /// Whether others are likely to write soon.
+    pub fn expects_others(&self, now: Instant) -> bool {
         self.others_wrote
             .is_some_and(|then| now.saturating_duration_since(then) < EXPECTED)
     }

@@ -101,7 +101,7 @@ pub fn undo(
             writer.save_run(&mut record)?;
             Ok(true)
         })?;
-        writer.tidy_up()?;
+        writer.tidy_up(false)?;
         progress(report.restored + report.left_alone);
         if !more {
             report.state = RunState::Undone;

@@ -332,12 +332,13 @@ pub fn in_transaction<T, E: From<StoreError>>(
 
 /// Writes documents, and the ledger with them, in transactions.
 pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
-    /// Does what the store puts off, while nobody is kept from writing: for when there is a rest between transactions
-    /// anyway. A store that puts nothing off does nothing.
+    /// Does what the store puts off until there is time between transactions, while nobody is kept from writing. Where other
+    /// programs write as well, nothing is put off that they would have to do otherwise. A store that puts nothing off does nothing.
     ///
     /// # Errors
     /// If the store cannot be written.
-    fn tidy_up(&mut self) -> Result<()> {
+    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
+        let _ = beside_others;
         Ok(())
     }
 

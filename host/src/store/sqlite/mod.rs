@@ -16,6 +16,7 @@ mod deadline;
 mod insertion;
 mod layout;
 mod ledger;
+mod log;
 mod order;
 mod query;
 mod reader;
@@ -23,7 +24,6 @@ mod schema;
 mod shelf;
 mod sql;
 mod structure;
-mod sync;
 mod writer;
 
 use layout::Layout;
@@ -40,6 +40,9 @@ const WRITER_CACHE_KIB: i64 = 24 * 1024;
 /// After how many pages in the write-ahead log a commit moves them to their place, where nobody has done so before: see
 /// [`Writer::tidy_up`]. SQLite's default is 1,000.
 const LOG_PAGES: u32 = 8_000;
+
+/// The same where a thread moves them: after so many it cannot keep up.
+const KEPT_LOG_PAGES: u32 = 32_000;
 
 /// Page cache of a connection that brings a table in, in KiB. Keys in no order go to all pages of their index in turns,
 /// and a page that the cache has no room for is written, and read again for its next key.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,9 +13,12 @@ use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 use super::codec::{self, Assignment, Decoded, Generated, NewRow, Wanted};
 use super::insertion::Insertion;
 use super::layout::Layout;
+use super::log::{LogKeeper, move_to_place};
 use super::sql::{quote, sqlite_error, write_error};
-use super::sync::LogSync;
-use super::{IMPORT_CACHE_KIB, Layouts, has_log, known_layout, layout_of, reader, shelf};
+use super::{
+    IMPORT_CACHE_KIB, KEPT_LOG_PAGES, LOG_PAGES, Layouts, has_log, known_layout, layout_of, reader,
+    shelf,
+};
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
     WriteError, Writer,
@@ -37,7 +39,7 @@ pub(super) struct SqliteWriter {
     /// How many pages had been written when the write-ahead log was moved to its place.
     tidied: c_int,
     /// What brings the write-ahead log to the disk, where commits do not wait for it.
-    ahead: Option<LogSync>,
+    keeper: Option<LogKeeper>,
     /// A write has changed more rows than its own.
     rippled: bool,
     /// The ledger's tables are there, as this host knows them.
@@ -68,7 +70,7 @@ impl SqliteWriter {
             deferred,
             locked_at: None,
             tidied: 0,
-            ahead: None,
+            keeper: None,
             rippled: false,
             ledger_ready: false,
             restructured: false,
@@ -105,11 +107,20 @@ impl SqliteWriter {
             .map_err(|error| sqlite_error(doing, error))
     }
 
-    /// Whether each commit waits until the disk has it. That must not be said within a transaction.
-    fn wait_for_the_disk(&self, each: bool) -> Result<()> {
-        let synchronous = if each { "FULL" } else { "NORMAL" };
+    /// Whether somebody else brings commits to the disk and moves the log, or each commit by itself. That must not be said
+    /// within a transaction.
+    fn leave_log_to_keeper(&self, leave: bool) -> Result<()> {
+        let (synchronous, pages) = if leave {
+            ("NORMAL", KEPT_LOG_PAGES)
+        } else {
+            ("FULL", LOG_PAGES)
+        };
         self.connection
             .pragma_update(None, "synchronous", synchronous)
+            .and_then(|()| {
+                self.connection
+                    .pragma_update(None, "wal_autocheckpoint", pages)
+            })
             .map_err(|error| sqlite_error("setting what a commit waits for", error))
     }
 
@@ -233,17 +244,6 @@ impl SqliteWriter {
     }
 }
 
-/// The disk does not take what was committed.
-fn disk_error(error: io::Error) -> StoreError {
-    if error.kind() == io::ErrorKind::StorageFull {
-        return StoreError::Full;
-    }
-    StoreError::Backend {
-        doing: "bringing what was committed to the disk".into(),
-        source: Box::new(error),
-    }
-}
-
 /// How a value is written: bodies of binary tables are converted by SQLite.
 pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str {
     match layout.table.kind {
@@ -253,18 +253,32 @@ pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str
 }
 
 impl Writer for SqliteWriter {
-    /// Moves pages from the write-ahead log to their place, as far as nobody reads the log, once there are some.
-    fn tidy_up(&mut self) -> Result<()> {
+    /// Moves the write-ahead log to its place, as far as nobody reads it, once there is something to be moved.
+    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
         /// Fewer pages are not worth waiting for the disk.
         const WORTH_IT: c_int = 1_000;
+        /// How many pages are moved at once while more are written.
+        const PART: c_int = 4_000;
+        /// How many pages the log may have before it begins anew.
+        const LONG: u32 = 8_000;
         let written = self.pages_written();
-        if written.wrapping_sub(self.tidied) < WORTH_IT {
+        let to_move = written.wrapping_sub(self.tidied);
+        if to_move < WORTH_IT {
             return Ok(());
         }
+        match &self.keeper {
+            None => {
+                move_to_place(&self.connection)?;
+            }
+            // A long log has others move it themselves, each time that they commit.
+            Some(keeper) if beside_others || (keeper.pages() >= LONG && !keeper.moves()) => {
+                keeper.move_all();
+            }
+            Some(keeper) if to_move >= PART && !keeper.moves() => keeper.begin_to_move(),
+            Some(_) => return Ok(()),
+        }
         self.tidied = written;
-        self.connection
-            .query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-            .map_err(|error| sqlite_error("moving the log to its place", error))
+        Ok(())
     }
 
     fn mark(&mut self) -> Result<Mark> {
@@ -288,29 +302,29 @@ impl Writer for SqliteWriter {
     }
 
     fn commit_ahead(&mut self) -> Result<()> {
-        if self.ahead.is_some() || !has_log(&self.connection)? {
+        if self.keeper.is_some() || !has_log(&self.connection)? {
             return Ok(());
         }
         // Without it commits go on waiting.
-        self.ahead = self
+        self.keeper = self
             .connection
             .path()
             .map(Path::new)
-            .and_then(|path| LogSync::start(path).ok());
-        self.wait_for_the_disk(self.ahead.is_none())
+            .and_then(|path| LogKeeper::start(path).ok());
+        self.leave_log_to_keeper(self.keeper.is_some())
     }
 
     fn make_durable(&mut self) -> Result<()> {
-        let Some(ahead) = self.ahead.take() else {
+        let Some(keeper) = self.keeper.take() else {
             return Ok(());
         };
-        self.wait_for_the_disk(true)?;
-        ahead.finish().map_err(disk_error)
+        self.leave_log_to_keeper(false)?;
+        keeper.finish()
     }
 
     fn begin(&mut self) -> Result<()> {
-        if let Some(ahead) = &self.ahead {
-            ahead.check().map_err(disk_error)?;
+        if let Some(keeper) = &self.keeper {
+            keeper.check()?;
         }
         // A transaction that starts by reading could not become a writer once another has written.
         self.run("starting a transaction", "BEGIN IMMEDIATE")?;
@@ -331,8 +345,8 @@ impl Writer for SqliteWriter {
             return Err(error);
         }
         self.restructured = false;
-        if let Some(ahead) = &self.ahead {
-            ahead.committed();
+        if let Some(keeper) = &self.keeper {
+            keeper.committed();
         }
         Ok(self
             .locked_at
@@ -533,7 +547,7 @@ mod tests {
             .connection
             .pragma_query_value(None, "synchronous", |row| row.get(0))
             .unwrap();
-        assert_eq!(writer.ahead.is_none(), found == FULL);
+        assert_eq!(writer.keeper.is_none(), found == FULL);
         found
     }
 
@@ -604,7 +618,7 @@ mod tests {
             }
             writer.commit().unwrap();
             assert!(!moved(), "{documents}");
-            writer.tidy_up().unwrap();
+            writer.tidy_up(false).unwrap();
             assert_eq!(moved(), worth_it);
         }
     }
