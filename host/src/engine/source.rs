@@ -281,6 +281,10 @@ impl Source for InTurn<'_> {
     }
 }
 
+/// How many batches may be ready besides those that are transformed. The writer rests and waits for the disk now and then, and shall
+/// find work for as long as it was kept from it.
+const AHEAD: usize = 3;
+
 /// Reads and transforms ahead.
 ///
 /// The reader hands each page to whichever worker is free, and, in the table's order, the place where that
@@ -338,7 +342,7 @@ impl<'scope> SideBySide<'scope> {
         lap: &'scope Lap<'scope>,
         workers: Workers,
     ) -> Result<Self, RunError> {
-        let (batch_sender, batches) = sync_channel(workers.first + 1);
+        let (batch_sender, batches) = sync_channel(workers.first + AHEAD);
         let (task_sender, tasks) = sync_channel::<Task>(1);
         let tasks = Arc::new(Mutex::new(tasks));
         let start = move || -> Result<(), StoreError> {
