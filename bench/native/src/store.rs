@@ -10,7 +10,7 @@ use crate::sample;
 
 /// The page cache of a competitor that is written here, in KiB: as large as that of the host's writer, so that
 /// it cannot be what makes the difference.
-const CACHE_KIB: i64 = 24 * 1024;
+const CACHE_KIB: i64 = 8 * 1024;
 
 /// How long another process's lock is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(600);

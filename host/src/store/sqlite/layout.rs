@@ -18,6 +18,8 @@ pub(super) struct Layout {
     pub reads: Vec<usize>,
     /// New bodies are stored as JSONB.
     pub binary: bool,
+    /// Indexes beyond the key's or triggers may have a part in a change of a row.
+    pub indexed: bool,
     /// How SQLite compares each column with a text.
     pub affinities: Vec<Affinity>,
     /// The statements that give a document table's row a new body, as text and as JSONB: nearly all writes

@@ -200,6 +200,7 @@ pub(super) fn layout(
         rowid,
         reads,
         binary,
+        indexed: is_indexed(connection, &listed.name)?,
         affinities,
         set_body: Default::default(),
         read_place: String::new(),
@@ -327,6 +328,19 @@ fn named(listed: &Listed, columns: &[Column], name: &str, setting: &str) -> Resu
                     .join(", ")
             ),
         })
+}
+
+/// Whether indexes that were made for a table, and not by its constraints, or triggers go with its changes.
+fn is_indexed(connection: &Connection, table: &str) -> Result<bool> {
+    connection
+        .query_row(
+            "SELECT EXISTS (
+                SELECT 1 FROM main.sqlite_schema
+                WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL)",
+            [table],
+            |row| row.get(0),
+        )
+        .map_err(|error| sqlite_error("reading the table's indexes", error))
 }
 
 /// Whether an index alone makes this column's values unique.

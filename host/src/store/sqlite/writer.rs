@@ -16,8 +16,8 @@ use super::layout::Layout;
 use super::log::{LogKeeper, move_to_place};
 use super::sql::{quote, sqlite_error, write_error};
 use super::{
-    IMPORT_CACHE_KIB, KEPT_LOG_PAGES, LOG_PAGES, Layouts, has_log, known_layout, layout_of, reader,
-    shelf,
+    IMPORT_CACHE_KIB, INDEX_CACHE_KIB, KEPT_LOG_PAGES, LOG_PAGES, Layouts, WRITER_CACHE_KIB,
+    has_log, known_layout, layout_of, reader, shelf,
 };
 use crate::store::{
     Again, Document, Format, Kind, Mark, NewKey, Place, Result, StoreError, Table, TableOverride,
@@ -33,6 +33,8 @@ pub(super) struct SqliteWriter {
     last: Option<Arc<Layout>>,
     /// The statement that last added a document.
     insertion: Option<Insertion>,
+    /// How large its page cache may be.
+    cache_kib: i64,
     /// Some constraint of the schema is checked only when a transaction commits.
     deferred: bool,
     locked_at: Option<Instant>,
@@ -67,6 +69,7 @@ impl SqliteWriter {
             overrides,
             last: None,
             insertion: None,
+            cache_kib: WRITER_CACHE_KIB,
             deferred,
             locked_at: None,
             tidied: 0,
@@ -124,6 +127,21 @@ impl SqliteWriter {
             .map_err(|error| sqlite_error("setting what a commit waits for", error))
     }
 
+    /// From now on indexes are written, and these anywhere.
+    fn expect_indexes(&mut self) -> Result<()> {
+        self.enlarge_cache(INDEX_CACHE_KIB)
+    }
+
+    fn enlarge_cache(&mut self, kib: i64) -> Result<()> {
+        if self.cache_kib >= kib {
+            return Ok(());
+        }
+        self.cache_kib = kib;
+        self.connection
+            .pragma_update(None, "cache_size", -kib)
+            .map_err(|error| sqlite_error("sizing the cache", error))
+    }
+
     /// Whether a foreign key is violated now that must not be when the transaction commits.
     fn owes_references(&self) -> bool {
         self.status(ffi::SQLITE_DBSTATUS_DEFERRED_FKS) != 0
@@ -161,6 +179,9 @@ impl SqliteWriter {
         let layout = self.layout(table)?;
         let binary = document.format == Format::Binary;
         if let (Kind::Document { .. }, Place::Row(number)) = (&layout.table.kind, &document.place) {
+            if layout.indexed {
+                self.expect_indexes()?;
+            }
             let [plain, converted] = &layout.set_body;
             let sql = if binary { converted } else { plain };
             return self.write("updating a document", sql, params![body, number]);
@@ -172,6 +193,7 @@ impl SqliteWriter {
         if assignments.is_empty() {
             return Ok(());
         }
+        self.expect_indexes()?;
         let set: Vec<_> = assignments
             .iter()
             .map(|(index, _)| {
@@ -201,6 +223,7 @@ impl SqliteWriter {
         mut row: NewRow,
         binary: bool,
     ) -> Result<(), WriteError> {
+        self.expect_indexes()?;
         // One order, so that the same columns make the same statement.
         row.assignments.sort_by_key(|(index, _)| *index);
         let insertion = self
@@ -434,9 +457,7 @@ impl Writer for SqliteWriter {
     }
 
     fn expect_many(&mut self) -> Result<()> {
-        self.connection
-            .pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)
-            .map_err(|error| sqlite_error("sizing the cache", error))
+        self.enlarge_cache(IMPORT_CACHE_KIB)
     }
 
     fn table(&mut self, name: &str) -> Result<Arc<Table>> {
@@ -514,6 +535,7 @@ impl Writer for SqliteWriter {
     }
 
     fn delete(&mut self, table: &Table, document: &Document) -> Result<(), WriteError> {
+        self.expect_indexes()?;
         let layout = self.layout(table)?;
         let sql = format!(
             "DELETE FROM {} WHERE {}",
