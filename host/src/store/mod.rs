@@ -331,7 +331,7 @@ pub fn in_transaction<T, E: From<StoreError>>(
 }
 
 /// Writes documents, and the ledger with them, in transactions.
-pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter + Send {
+pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter {
     /// Does what the store puts off until there is time between transactions, while nobody is kept from writing. Where other
     /// programs write as well, nothing is put off that they would have to do otherwise. A store that puts nothing off does nothing.
     ///

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 pub mod backup;
 mod codec;
 mod deadline;
+mod held;
 mod insertion;
 mod layout;
 mod ledger;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use migration_document::Filter;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Statement, params_from_iter};
 
 use super::codec::{self, Decoded, Generated, Wanted};
 use super::deadline::Deadline;
@@ -102,25 +102,24 @@ pub(super) fn by_id(
     }
 }
 
-/// Reads the document at a place.
+pub(super) fn reading_error(layout: &Layout, error: rusqlite::Error) -> StoreError {
+    sqlite_error(&format!("reading table `{}`", layout.table.name), error)
+}
+
+/// Reads the document at a place by [`Layout::read_place`].
 pub(super) fn at_place(
     connection: &Connection,
+    statement: &mut Statement<'_>,
     layout: &Layout,
     place: &Place,
     wanted: Wanted<'_>,
 ) -> Result<Option<Decoded>> {
     let mut found = None;
-    each(
-        connection,
-        layout,
-        &layout.read_place,
-        &codec::place_values(place),
-        wanted,
-        |row| {
-            found = Some(row);
-            Ok(false)
-        },
-    )?;
+    let place = codec::place_values(place);
+    each_of(connection, statement, layout, &place, wanted, |row| {
+        found = Some(row);
+        Ok(false)
+    })?;
     Ok(found)
 }
 
@@ -131,16 +130,26 @@ fn each(
     sql: &str,
     values: &[Value],
     wanted: Wanted<'_>,
-    mut take: impl FnMut(Decoded) -> Result<bool>,
+    take: impl FnMut(Decoded) -> Result<bool>,
 ) -> Result<()> {
-    let doing = || format!("reading table `{}`", layout.table.name);
     let mut statement = connection
         .prepare_cached(sql)
-        .map_err(|error| sqlite_error(&doing(), error))?;
+        .map_err(|error| reading_error(layout, error))?;
+    each_of(connection, &mut statement, layout, values, wanted, take)
+}
+
+fn each_of(
+    connection: &Connection,
+    statement: &mut Statement<'_>,
+    layout: &Layout,
+    values: &[Value],
+    wanted: Wanted<'_>,
+    mut take: impl FnMut(Decoded) -> Result<bool>,
+) -> Result<()> {
     let mut rows = statement
         .query(params_from_iter(values))
-        .map_err(|error| sqlite_error(&doing(), error))?;
-    while let Some(row) = rows.next().map_err(|error| sqlite_error(&doing(), error))? {
+        .map_err(|error| reading_error(layout, error))?;
+    while let Some(row) = rows.next().map_err(|error| reading_error(layout, error))? {
         if !take(codec::decode(connection, layout, row, wanted)?)? {
             break;
         }
@@ -169,7 +178,6 @@ impl Reader for SqliteReader {
         budget: Budget,
     ) -> Result<Page> {
         let layout = self.layout(table)?;
-        let doing = || format!("reading table `{}`", layout.table.name);
         let bounds = bounds(&layout, range);
         let planned =
             self.planner
@@ -182,15 +190,15 @@ impl Reader for SqliteReader {
         let mut statement = self
             .connection
             .prepare_cached(&sql)
-            .map_err(|error| sqlite_error(&doing(), error))?;
+            .map_err(|error| reading_error(&layout, error))?;
         let values = bounds.values.iter().chain(&planned.conditions.values);
         let mut rows = statement
             .query(params_from_iter(values))
-            .map_err(|error| sqlite_error(&doing(), error))?;
+            .map_err(|error| reading_error(&layout, error))?;
         let mut page = Page::default();
         let mut bytes = 0;
         loop {
-            let Some(row) = rows.next().map_err(|error| sqlite_error(&doing(), error))? else {
+            let Some(row) = rows.next().map_err(|error| reading_error(&layout, error))? else {
                 page.end = true;
                 break;
             };

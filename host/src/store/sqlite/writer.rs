@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
 use super::codec::{self, Assignment, Decoded, Generated, NewRow, Wanted};
+use super::held::Held;
 use super::insertion::Insertion;
 use super::layout::Layout;
 use super::log::{LogKeeper, move_to_place};
+use super::reader::reading_error;
 use super::sql::{quote, sqlite_error, write_error};
 use super::{
     IMPORT_CACHE_KIB, INDEX_CACHE_KIB, KEPT_LOG_PAGES, LOG_PAGES, Layouts, WRITER_CACHE_KIB,
@@ -25,7 +28,9 @@ use crate::store::{
 };
 
 pub(super) struct SqliteWriter {
-    pub(super) connection: Connection,
+    pub(super) connection: Rc<Connection>,
+    /// What is executed for each document.
+    held: Held,
     layouts: Layouts,
     /// How the user sees tables.
     pub(super) overrides: BTreeMap<String, TableOverride>,
@@ -63,7 +68,9 @@ impl SqliteWriter {
                 |row| row.get(0),
             )
             .map_err(|error| sqlite_error("reading the schema", error))?;
+        let connection = Rc::new(connection);
         Ok(Self {
+            held: Held::new(Rc::clone(&connection)),
             connection,
             layouts,
             overrides,
@@ -245,12 +252,27 @@ impl SqliteWriter {
         written
     }
 
+    fn at_place(
+        &mut self,
+        layout: &Layout,
+        place: &Place,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Decoded>> {
+        let connection = &self.connection;
+        self.held
+            .with(&layout.read_place, |statement| {
+                reader::at_place(connection, statement, layout, place, wanted)
+            })
+            .map_err(|error| reading_error(layout, error))
+            .flatten()
+    }
+
     fn write(&mut self, doing: &str, sql: &str, values: impl Params) -> Result<(), WriteError> {
         let before = self.connection.total_changes();
         let written = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(values))
+            .held
+            .with(sql, |statement| statement.execute(values))
+            .flatten()
             .map_err(|error| write_error(doing, error))?;
         // What triggers and foreign keys change counts in total, but not as written.
         let changed = self.connection.total_changes() - before;
@@ -423,7 +445,7 @@ impl Writer for SqliteWriter {
         let layout = self.layout(table)?;
         let everything = Filter::default();
         let json = Wanted::Meeting(&everything);
-        let found = reader::at_place(&self.connection, &layout, &document.place, json)?;
+        let found = self.at_place(&layout, &document.place, json)?;
         Ok(match found {
             Some(Decoded::Document(now)) if now == *document => Again::Same,
             // Another document may have got this one's row number.
@@ -448,7 +470,7 @@ impl Writer for SqliteWriter {
         let layout = self.layout(table)?;
         if let Some(place) = place
             && let Some(Decoded::Document(found)) =
-                reader::at_place(&self.connection, &layout, place, Wanted::Unchecked)?
+                self.at_place(&layout, place, Wanted::Unchecked)?
             && found.id == id
         {
             return Ok(Some(found));
