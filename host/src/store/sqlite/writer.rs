@@ -303,7 +303,7 @@ impl Writer for SqliteWriter {
         /// Fewer pages are not worth waiting for the disk.
         const WORTH_IT: c_int = 1_000;
         /// How many pages are moved at once while more are written.
-        const PART: c_int = 4_000;
+        const PART: c_int = 2_000;
         /// How many pages the log may have before it begins anew.
         const LONG: u32 = 8_000;
         let written = self.pages_written();
