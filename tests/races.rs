@@ -423,11 +423,7 @@ impl Course {
         )));
         let mut ends = self.ends.iter().copied();
         let run = loop {
-            if let Err(error) = self.process(&lab, &application, ends.next())
-                && !error.to_string().contains(DEAD)
-            {
-                return Err(format!("a process failed: {error}"));
-            }
+            self.process(&lab, &application, ends.next())?;
             // A process that died may have done all that there was to do.
             let run = self.open(&lab).writer().unwrap().run(RunId(1)).unwrap();
             if let Some(run) = run.filter(|run| run.state == RunState::Finished) {
@@ -436,8 +432,10 @@ impl Course {
         };
         let application = Arc::into_inner(application).unwrap().into_inner().unwrap();
         application.check_run(&lab, &run.counters)?;
-        let undone = undo(&self.open(&lab), RunId(1), &AtomicBool::new(false), |_| {})
+        let store = Disturbed::new(self.open(&lab), || {}, None, None);
+        let undone = undo(&store, RunId(1), &AtomicBool::new(false), |_| {})
             .map_err(|error| error.to_string())?;
+        check_disk(&store)?;
         application.check_undo(&lab, &undone)
     }
 
@@ -446,7 +444,7 @@ impl Course {
         lab: &Lab,
         application: &Arc<Mutex<Application>>,
         end: Option<End>,
-    ) -> Result<Report, RunError> {
+    ) -> Result<(), String> {
         let acting = Arc::clone(application);
         let death = match end {
             Some(End::Dies(death)) => Some(death),
@@ -477,8 +475,18 @@ impl Course {
             workers: Some(self.workers),
             ..Pace::default()
         };
-        migrate(&store, stages, pace, &stop, observer.as_mut())
+        match migrate(&store, stages, pace, &stop, observer.as_mut()) {
+            Ok(_) => check_disk(&store),
+            Err(error) if error.to_string().contains(DEAD) => Ok(()),
+            Err(error) => Err(format!("a process failed: {error}")),
+        }
     }
+}
+
+/// Whoever was told that something has ended can rely on it.
+fn check_disk(store: &Disturbed) -> Result<(), String> {
+    must!(store.is_on_disk(), "what has ended is not on the disk");
+    Ok(())
 }
 
 /// Runs a migration, or several, over things.
@@ -597,6 +605,8 @@ fn a_store_that_lies_is_found_out() {
     }
     let apart = told(Lie::CommitsApart, &[End::Dies(Death::After(2))]);
     assert!(apart.starts_with("counted "), "{apart}");
+    let never = told(Lie::NeverOnDisk, &[]);
+    assert_eq!(never, "what has ended is not on the disk");
     let no_undo = told(Lie::NoUndo, &[]);
     assert!(no_undo.ends_with("was not given back"), "{no_undo}");
 }

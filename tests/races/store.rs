@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub enum Lie {
     CommitsApart,
     /// The undo log is lost.
     NoUndo,
+    /// What was committed ahead of the disk is said to be there.
+    NeverOnDisk,
 }
 
 /// A store in which things happen.
@@ -55,6 +58,8 @@ struct Shared {
     lie: Option<Lie>,
     /// The thread that is in a write transaction.
     writing: Mutex<Option<ThreadId>>,
+    /// How many transactions were committed ahead of the disk since it was last waited for.
+    ahead: AtomicU64,
 }
 
 impl Shared {
@@ -81,8 +86,14 @@ impl Disturbed {
                 death,
                 lie,
                 writing: Mutex::new(None),
+                ahead: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// Whether all that was committed is on the disk, as far as anybody who told the store to wait for it knows.
+    pub fn is_on_disk(&self) -> bool {
+        self.shared.ahead.load(Ordering::SeqCst) == 0
     }
 }
 
@@ -115,6 +126,7 @@ impl Store for Disturbed {
             inner: self.inner.writer()?,
             shared: Arc::clone(&self.shared),
             commits: 0,
+            ahead: false,
             dead: false,
         }))
     }
@@ -177,6 +189,8 @@ struct DisturbedWriter {
     inner: Box<dyn Writer>,
     shared: Arc<Shared>,
     commits: u64,
+    /// Its commits do not wait for the disk.
+    ahead: bool,
     dead: bool,
 }
 
@@ -193,6 +207,24 @@ impl DisturbedWriter {
 impl Writer for DisturbedWriter {
     fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
         self.inner.tidy_up(beside_others)
+    }
+
+    fn commit_ahead(&mut self) -> Result<()> {
+        self.inner.commit_ahead()?;
+        self.ahead = true;
+        Ok(())
+    }
+
+    fn make_durable(&mut self) -> Result<()> {
+        if self.dead {
+            return dead();
+        }
+        if !self.lies(Lie::NeverOnDisk) {
+            self.inner.make_durable()?;
+            self.ahead = false;
+            self.shared.ahead.store(0, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn mark(&mut self) -> Result<Mark> {
@@ -223,6 +255,9 @@ impl Writer for DisturbedWriter {
         }
         let held = self.inner.commit()?;
         self.unlock();
+        if self.ahead {
+            self.shared.ahead.fetch_add(1, Ordering::SeqCst);
+        }
         if self.shared.death == Some(Death::After(number)) {
             self.dead = true;
             return dead();
