@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memrchr;
 use thiserror::Error;
 
 use crate::json::{self, Child, End, Entry, JsonError, Span, quoted};
@@ -176,7 +177,7 @@ fn in_turns(body: &str, edits: &[Edit], allowance: &mut Allowance) -> Result<Str
         match edit {
             Edit::Set { at, value } => {
                 check_value(at, value)?;
-                set(&mut text, at, value.trim_matches(json::SPACE))?;
+                set(&mut text, at, json::trimmed(value))?;
             }
             Edit::Remove { at } => {
                 remove(&mut text, at)?;
@@ -294,7 +295,9 @@ impl<'t> Spacing<'t> {
             .and_then(|key| body.get(key.end..entry.value.start));
         Self {
             // The space inside the bracket of a single entry may be there for the bracket's sake: `{ "a": 1 }`.
-            lead: lead.rsplit(',').next().unwrap_or(""),
+            lead: memrchr(b',', lead.as_bytes())
+                .and_then(|comma| lead.get(comma + 1..))
+                .unwrap_or(lead),
             colon: colon.unwrap_or(":"),
         }
     }

@@ -76,7 +76,7 @@ impl Scalar {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches(json::SPACE);
+        let text = json::trimmed(text);
         match text.as_bytes().first()? {
             b'"' => serde_json::from_str(text).ok().map(Self::String),
             b't' | b'f' => text.parse().ok().map(Self::Bool),
@@ -125,6 +125,9 @@ pub struct Filter {
 /// One condition, ready to be tested.
 #[derive(Debug, Clone)]
 pub struct Clause {
+    /// The condition's pointer.
+    at: String,
+    /// Its tokens, decoded.
     tokens: Vec<String>,
     /// Looks for the last token as the key that it would be, where it can only be a key.
     key: Option<Key>,
@@ -146,9 +149,8 @@ impl Clause {
 
     /// Whether this is the condition's pointer. `-` leads to no value that is there.
     fn is_at(&self, at: &str) -> bool {
-        json::tokens(at).is_ok_and(|tokens| {
-            tokens.eq(self.tokens.iter().map(String::as_str)) && !at.ends_with("/-")
-        })
+        // There is one way to spell a token.
+        self.at == at && !at.ends_with("/-")
     }
 
     /// Tells quickly, of most bodies without the value, that they do not have it: without a backslash a key
@@ -284,9 +286,11 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn excludes(&self, at: &str, value: &str) -> bool {
-        let text = value.trim_matches(json::SPACE);
         let by_clause = self.clauses.iter().any(|clause| {
-            clause.is_at(at) && !clause.expected.met_by(Some(text), self.null_is_missing)
+            clause.is_at(at)
+                && !clause
+                    .expected
+                    .met_by(Some(json::trimmed(value)), self.null_is_missing)
         });
         by_clause
             || !self.one_of.is_empty()
@@ -367,6 +371,7 @@ fn clause(condition: &Condition) -> Result<Clause, ConditionError> {
         }
     };
     Ok(Clause {
+        at: condition.at.clone(),
         tokens,
         key,
         expected,

@@ -35,7 +35,15 @@ pub enum JsonError {
 }
 
 /// What RFC 8259 takes for white space.
-pub(crate) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// A text without the white space around it, of which there is mostly none.
+pub(crate) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_matches(SPACE),
+    }
+}
 
 /// Part of a text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::path::Path;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,7 +101,7 @@ impl SqliteWriter {
     /// The layout of a table. Most writes go to the same table as the one before.
     fn layout(&mut self, table: &Table) -> Result<Arc<Layout>> {
         if let Some(last) = &self.last
-            && last.table.name == table.name
+            && (ptr::eq(&*last.table, table) || last.table.name == table.name)
         {
             return Ok(Arc::clone(last));
         }

@@ -95,7 +95,7 @@ fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
         }
         sets.push(Set {
             name,
-            value: value.trim_matches(json::SPACE),
+            value: json::trimmed(value),
             found: None,
         });
     }

@@ -288,7 +288,7 @@ impl<'e> Pass<'e> {
 /// The value that an edit sets.
 fn value(edits: &[Edit], edit: usize) -> &str {
     match edits.get(edit) {
-        Some(Edit::Set { value, .. }) => value.trim_matches(json::SPACE),
+        Some(Edit::Set { value, .. }) => json::trimmed(value),
         _ => "",
     }
 }
