@@ -306,7 +306,7 @@ impl Writer for SqliteWriter {
         /// How many pages are moved at once while more are written.
         const PART: c_int = 2_000;
         /// How many pages the log may have before it begins anew.
-        const LONG: u32 = 8_000;
+        const LONG: u32 = 4_000;
         let written = self.pages_written();
         let to_move = written.wrapping_sub(self.tidied);
         if to_move < WORTH_IT {
