@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use host::engine::undo::{UndoReport, undo};
 use host::engine::{
-    self, Job, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Stage, Task,
+    self, Job, MAX_LOCK, Migrate, Nobody, Observer, Pace, Progress, Report, RunError, Stage, Task,
 };
 use host::ledger::{Counters, RunId, RunState};
 use host::plugin::{Compiler, Limits, Plugin, Secrets};
@@ -433,7 +433,7 @@ impl Course {
         let application = Arc::into_inner(application).unwrap().into_inner().unwrap();
         application.check_run(&lab, &run.counters)?;
         let store = Disturbed::new(self.open(&lab), || {}, None, None);
-        let undone = undo(&store, RunId(1), &AtomicBool::new(false), |_| {})
+        let undone = undo(&store, RunId(1), MAX_LOCK, &AtomicBool::new(false), |_| {})
             .map_err(|error| error.to_string())?;
         check_disk(&store)?;
         application.check_undo(&lab, &undone)

@@ -1,5 +1,12 @@
 //! Undo gives back what was there, byte for byte, and leaves what others have changed since.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use host::engine::undo::undo as undo_run;
+use host::ledger::RunId;
+use host::store::sqlite::SqliteStore;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -331,6 +338,41 @@ proptest! {
         prop_assert_eq!(&undo(&lab)["left_alone"], 0);
         prop_assert_eq!(contents(), before);
         prop_assert_eq!(lab.value("SELECT count(*) FROM others"), "0");
+    }
+}
+
+#[test]
+fn a_batch_that_would_hold_the_lock_for_too_long_is_undone_in_parts() {
+    const THINGS: usize = 350;
+    let documents: Vec<_> = (0..THINGS).map(|n| format!("t{n:03}")).collect();
+    let lab = Lab::with_things(documents.iter().map(|id| (id.as_str(), EDIT)));
+    lab.use_wal();
+    let contents = || lab.column("SELECT _id || doc FROM things ORDER BY _id", &[]);
+    let before = contents();
+    for (run, max_lock, most) in [(1, Duration::MAX, THINGS), (2, Duration::ZERO, 100)] {
+        // All of it is one batch.
+        lab.report_scripted(&["--batch-size", "1000", "--max-lock", "1h"]);
+        assert_eq!(lab.value("SELECT count(*) FROM _host_undo"), "1");
+        let store = SqliteStore::open(
+            &lab.path("app.db"),
+            Duration::from_secs(60),
+            BTreeMap::new(),
+        );
+        let mut seen = vec![0];
+        let run = RunId(run);
+        let report = undo_run(
+            &store.unwrap(),
+            run,
+            max_lock,
+            &AtomicBool::new(false),
+            |done| {
+                seen.push(done as usize);
+            },
+        );
+        assert_eq!(report.unwrap().restored, THINGS as u64);
+        let parts: Vec<_> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(parts.iter().max(), Some(&most), "{parts:?}");
+        assert_eq!(contents(), before);
     }
 }
 

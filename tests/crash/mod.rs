@@ -44,6 +44,9 @@ enum Ended {
     Killed,
 }
 
+/// On a busy machine, too, batches are cut by their size alone.
+const UNCUT: Duration = Duration::from_secs(3600);
+
 const DONE: i32 = 0;
 const FULL: i32 = 1;
 const BROKEN: i32 = 2;
@@ -127,8 +130,7 @@ impl Work {
                     wait: false,
                     pace: Pace {
                         batch_size: batch,
-                        // On a busy machine, too, batches are cut by their size alone.
-                        max_lock: Duration::from_secs(3600),
+                        max_lock: UNCUT,
                         workers: Some(2),
                         ..Pace::default()
                     },
@@ -136,7 +138,7 @@ impl Work {
                 },
                 observer,
             )),
-            Self::Undo => status(undo(&store, RunId(1), &stop, |_| {
+            Self::Undo => status(undo(&store, RunId(1), UNCUT, &stop, |_| {
                 observer.advanced(Progress {
                     looked_at: 0,
                     counters: &host::ledger::Counters::default(),

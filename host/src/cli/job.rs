@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::cache::CacheArguments;
 use super::consent::GrantArguments;
@@ -52,6 +53,11 @@ pub(super) struct LedgerJobArguments {
 }
 
 impl LedgerJobArguments {
+    /// How long a transaction should hold the write lock at the most.
+    pub fn max_lock(&self, file: &File) -> Duration {
+        self.pace.pace(&file.run).max_lock
+    }
+
     /// Has the plugins do their task for a run, and shows the report. Unless nothing is written, `allowed` has its say
     /// about them first.
     pub fn carry_out(

@@ -94,9 +94,12 @@ impl Arguments {
                 self.restart,
                 self.format,
             ),
-            (Some(run), _) => by_log(store.as_ref(), run, self.format, |error| {
-                self.store.error(file, error)
-            }),
+            (Some(run), _) => {
+                let max_lock = self.job.max_lock(file);
+                by_log(store.as_ref(), run, max_lock, self.format, |error| {
+                    self.store.error(file, error)
+                })
+            }
             (None, None) => Err(CommandError::usage("no run was named")),
         }
     }
@@ -106,11 +109,12 @@ impl Arguments {
 fn by_log(
     store: &dyn Store,
     run: RunId,
+    max_lock: Duration,
     format: Format,
     explain: impl FnOnce(RunError) -> CommandError,
 ) -> Result<Ending, CommandError> {
     let stop = stop_on_signals()?;
-    let report = undo(store, run, &stop, |_| {}).map_err(explain)?;
+    let report = undo(store, run, max_lock, &stop, |_| {}).map_err(explain)?;
     let mut stdout = io::stdout().lock();
     match format {
         Format::Json => {

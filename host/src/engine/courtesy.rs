@@ -39,6 +39,11 @@ impl Courtesy {
         }
     }
 
+    /// One that leaves a gap after its first transaction, to see who is there.
+    pub fn with_gap(now: Instant) -> Self {
+        Self::new(now.checked_sub(INTERVAL).unwrap_or(now))
+    }
+
     /// Another connection has written.
     pub fn others_wrote(&mut self, now: Instant) {
         self.others_wrote = Some(now);
@@ -87,6 +92,11 @@ mod tests {
         assert_eq!(courtesy.rest(start + MS(150), MS(50)), GAP);
         assert_eq!(courtesy.rest(start + MS(200), MS(50)), Duration::ZERO);
         assert_eq!(courtesy.max_lock(start, MS(50)), MS(50));
+
+        let later = start + INTERVAL;
+        let mut courtesy = Courtesy::with_gap(later);
+        assert_eq!(courtesy.rest(later + MS(1), MS(1)), GAP);
+        assert_eq!(courtesy.rest(later + MS(2), MS(1)), Duration::ZERO);
     }
 
     #[test]

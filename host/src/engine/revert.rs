@@ -12,7 +12,8 @@ use super::error::RunError;
 use super::named::{self, Named};
 use super::now;
 use super::source::{Batch, Lap, Source};
-use crate::ledger::undo::{Entry, Log, Taken, decode};
+use super::undo::leave;
+use crate::ledger::undo::{Entry, Taken, decode};
 use crate::ledger::{RunId, RunState};
 use crate::plugin::SharedReader;
 use crate::store::Writer;
@@ -85,16 +86,7 @@ pub(super) fn settle(
     if !entries.iter().any(|entry| is_revertible(entry, table)) {
         entries.retain(|entry| entry.table == table);
     }
-    let mut left = Log::default();
-    for entry in &entries {
-        left.note(&entry.table, &entry.id, entry.place.as_ref(), &entry.change);
-    }
-    left.keep();
-    match left.finish()? {
-        Some(log) => writer.cut_undo(part, &log)?,
-        None => writer.drop_undo(part)?,
-    }
-    Ok(())
+    leave(writer, part, &entries)
 }
 
 /// Writes down that a run is being taken back, within the transaction in hand.

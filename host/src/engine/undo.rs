@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use migration_document::Failure;
 use serde::Serialize;
 
+use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::now;
 use super::report::ReportedFailure;
 use super::start::others;
-use crate::ledger::undo::{Entry, Taken, decode, hash};
+use crate::ledger::undo::{Entry, Log, Taken, decode, hash};
 use crate::ledger::{DocumentFailure, Lease, RunId, RunState, SHOWN_FAILURES};
 use crate::store::{Format, Store, StoreError, Table, WriteError, Writer, in_transaction};
 
@@ -30,16 +32,21 @@ pub struct UndoReport {
     pub errors: Vec<ReportedFailure>,
 }
 
+/// How many changes are taken back in one transaction at the least, where there are so many. What is left of a part of the undo log is
+/// written anew each time.
+const LEAST: usize = 100;
+
 /// Takes a run back. What was changed by anyone since is left alone, and reported.
 ///
-/// Each batch is taken back in one transaction, which also forgets its part of the undo log. So a process
-/// that dies leaves the rest to the next one.
+/// Each batch is taken back in one transaction, or in several if it would hold the write lock for longer than `max_lock`. They also
+/// forget its part of the undo log. So a process that dies leaves the rest to the next one.
 ///
 /// # Errors
 /// If there is no such run, it is still being worked on, or the store fails.
 pub fn undo(
     store: &dyn Store,
     run: RunId,
+    max_lock: Duration,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64),
 ) -> Result<UndoReport, RunError> {
@@ -71,9 +78,16 @@ pub fn undo(
         left_alone: 0,
         errors: Vec::new(),
     };
+    let mut courtesy = Courtesy::with_gap(Instant::now());
+    let mut seen = None;
     writer.commit_ahead()?;
     while !stop.load(Ordering::Relaxed) {
+        let asked = Instant::now();
         let more = in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
+            let mark = writer.mark()?;
+            if seen.replace(mark).is_some_and(|seen| seen != mark) {
+                courtesy.others_wrote(Instant::now());
+            }
             claim(writer, &mut record)?;
             let Some((number, log)) = writer.newest_undo(run, None)? else {
                 record.state = RunState::Undone;
@@ -82,31 +96,40 @@ pub fn undo(
                 writer.save_run(&mut record)?;
                 return Ok(false);
             };
-            for entry in decode(&log)?.iter().rev() {
-                if entry.change == Taken::OthersOnly {
-                    continue;
-                }
-                match take_back(&mut tables, writer, entry)? {
-                    Ok(()) => report.restored += 1,
-                    Err(failure) => {
-                        report.left_alone += 1;
-                        if report.errors.len() < SHOWN_FAILURES {
-                            report.errors.push(failure.into());
+            let begun = Instant::now();
+            let mut entries = decode(&log)?;
+            let mut taken = 0;
+            while let Some(entry) = entries.pop() {
+                if entry.change != Taken::OthersOnly {
+                    match take_back(&mut tables, writer, &entry)? {
+                        Ok(()) => report.restored += 1,
+                        Err(failure) => {
+                            report.left_alone += 1;
+                            if report.errors.len() < SHOWN_FAILURES {
+                                report.errors.push(failure.into());
+                            }
                         }
                     }
                 }
+                taken += 1;
+                if taken >= LEAST && begun.elapsed() >= courtesy.max_lock(begun, max_lock) {
+                    break;
+                }
             }
-            writer.drop_undo(number)?;
+            leave(writer, number, &entries)?;
             record.state = RunState::Undoing;
             writer.save_run(&mut record)?;
             Ok(true)
         })?;
-        writer.tidy_up(false)?;
         progress(report.restored + report.left_alone);
         if !more {
             report.state = RunState::Undone;
             break;
         }
+        let done = Instant::now();
+        let rest = courtesy.rest(done, done - asked);
+        writer.tidy_up(courtesy.expects_others(done))?;
+        std::thread::sleep(rest.saturating_sub(done.elapsed()));
     }
     if report.state != RunState::Undone {
         record.lease = None;
@@ -136,6 +159,15 @@ impl Tables<'_> {
         self.known.insert(name.to_owned(), found.clone());
         Ok(found)
     }
+}
+
+/// Writes down what is left of a part of an undo log, within the transaction in hand.
+pub(super) fn leave(writer: &mut dyn Writer, part: i64, entries: &[Entry]) -> Result<(), RunError> {
+    match Log::of(entries).finish()? {
+        Some(log) => writer.cut_undo(part, &log)?,
+        None => writer.drop_undo(part)?,
+    }
+    Ok(())
 }
 
 /// Claims the run's table for this process.

@@ -167,6 +167,17 @@ struct Passing<'a> {
 }
 
 impl Log {
+    /// The log of these entries.
+    #[must_use]
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut log = Self::default();
+        for entry in entries {
+            log.note(&entry.table, &entry.id, entry.place.as_ref(), &entry.change);
+        }
+        log.keep();
+        log
+    }
+
     /// Adds an entry.
     pub fn note(&mut self, table: &str, id: &str, place: Option<&Place>, change: &Taken) {
         let entry = Passing {

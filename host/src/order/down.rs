@@ -10,7 +10,7 @@ use super::plan::{Entry, Plan};
 use super::standing::{By, Known, State};
 use super::up::{Ended, How, Watch};
 use crate::engine::undo::{UndoReport, undo};
-use crate::engine::{self, Report, RunError, Task, by, now};
+use crate::engine::{self, MAX_LOCK, Report, RunError, Task, by, now};
 use crate::ledger::order::{Event, Record};
 use crate::ledger::{Run, RunState};
 use crate::plugin::Described;
@@ -161,7 +161,7 @@ impl How<'_> {
             });
         };
         if !revert && !run.undo_forgotten {
-            let report = undo(self.store, id, self.stop, |_| {})?;
+            let report = undo(self.store, id, MAX_LOCK, self.stop, |_| {})?;
             return Ok(Undone::Run { name, report });
         }
         let Some(stage) = run.stages.only() else {

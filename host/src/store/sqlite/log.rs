@@ -27,13 +27,14 @@ use rusqlite::{Connection, OpenFlags};
 use super::sql::sqlite_error;
 use crate::store::{Result, StoreError};
 
-/// How many pages a log has that was just moved to its place, as far as nobody reads it.
+/// Moves the log to its place, as far as nobody still reads what is there. Returns how many pages the log has, those
+/// that were moved before included; none where another is moving it.
 pub(super) fn move_to_place(connection: &Connection) -> Result<u32> {
     connection
-        // Where another is at it already, or there is no log, the number is -1.
         .query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], |row| {
             row.get::<_, i64>(1)
         })
+        // It is -1 then, and where there is no log.
         .map(|pages| u32::try_from(pages).unwrap_or(0))
         .map_err(|error| sqlite_error("moving the log to its place", error))
 }
