@@ -46,7 +46,7 @@ pub(super) struct SqliteWriter {
     locked_at: Option<Instant>,
     /// How many pages had been written when the write-ahead log was moved to its place.
     tidied: c_int,
-    /// What brings the write-ahead log to the disk, where commits do not wait for it.
+    /// What brings the write-ahead log to the disk and to its place, where commits do not wait for it.
     keeper: Option<LogKeeper>,
     /// A write has changed more rows than its own.
     rippled: bool,
@@ -666,5 +666,43 @@ mod tests {
             writer.tidy_up(false).unwrap();
             assert_eq!(moved(), worth_it);
         }
+    }
+
+    #[test]
+    fn a_kept_log_is_moved_in_parts_and_waited_for_beside_others_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let made = Connection::open(&path).unwrap();
+        made.pragma_update(None, "journal_mode", "wal").unwrap();
+        let mut writer = SqliteWriter::new(made, Layouts::default(), BTreeMap::new()).unwrap();
+        writer.commit_ahead().unwrap();
+        writer.begin().unwrap();
+        let table = writer
+            .create_document_table("things", NewKey::Counted)
+            .unwrap();
+        writer.commit().unwrap();
+        let size = || std::fs::metadata(&path).unwrap().len();
+        let body = format!("\"{}\"", "x".repeat(4_000));
+        // A part of the log is too little to be moved, unless others would have to.
+        for (documents, beside_others, moves) in [
+            (1_500, false, false),
+            (1_000, false, true),
+            (1_500, true, true),
+        ] {
+            let before = size();
+            writer.begin().unwrap();
+            for _ in 0..documents {
+                writer.insert(&table, None, &body).unwrap();
+            }
+            writer.commit().unwrap();
+            writer.tidy_up(beside_others).unwrap();
+            let keeper = writer.keeper.as_ref().unwrap();
+            assert!(!beside_others || !keeper.moves());
+            while keeper.moves() {
+                std::thread::yield_now();
+            }
+            assert_eq!(size() > before, moves, "{documents}");
+        }
+        writer.make_durable().unwrap();
     }
 }
