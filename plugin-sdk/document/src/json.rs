@@ -135,20 +135,6 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, JsonError> {
     }
 }
 
-/// The text of a string, by its spelling, where the two are the same but for the quotes: None where it is spelled
-/// with a backslash, or is no string.
-///
-/// ```
-/// use migration_document::json::plain_string;
-/// assert_eq!(plain_string(r#""Ada""#), Some("Ada"));
-/// assert_eq!(plain_string(r#""A\u0064a""#), None);
-/// ```
-#[must_use]
-#[inline]
-pub fn plain_string(spelled: &str) -> Option<&str> {
-    skim::plain_string(spelled)
-}
-
 /// A text as JSON spells it, in quotes.
 ///
 /// ```
