@@ -29,6 +29,7 @@ mod javascript_engine;
 mod logs;
 mod natively;
 mod order;
+mod packed;
 mod pipelines;
 mod pushdown;
 mod python;

@@ -13,6 +13,7 @@ mod filter;
 mod generate;
 mod json;
 mod outcome;
+mod pack;
 
 /// Something to be fuzzed.
 pub struct Target {
@@ -43,6 +44,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "outcome",
         run: outcome::run,
+    },
+    Target {
+        name: "pack",
+        run: pack::run,
     },
 ];
 

@@ -9,6 +9,8 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::sync::Once;
 
+use migration_document::packed::Pack;
+
 use crate::batch::{self, Work};
 use crate::host::{self, Answer};
 use crate::{Condition, Document, Level, Migration, Revert};
@@ -48,10 +50,28 @@ pub mod revert {
     });
 }
 
+/// What the world `packed-migration` adds.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod packed {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package migration:sdk;
+            world packed { export migration:plugin/packed@0.1.0; }
+        ",
+        world: "migration:sdk/packed",
+        pub_export_macro: true,
+        export_macro_name: "export_packed",
+        default_bindings_module: "plugin_sdk::__component::packed",
+    });
+}
+
 pub use migration::export_migration;
+pub use packed::export_packed;
 pub use revert::export_revert;
 
 use migration::migration::plugin::{context, log, lookup, types as wire};
+use packed::exports::migration::plugin::packed as wire_packed;
 
 /// Makes a component of a migration. On other targets than WebAssembly it only checks that the type
 /// is one, so that `cargo test` builds the same crate.
@@ -85,6 +105,10 @@ macro_rules! export {
             $crate::__component::export_migration!(
                 Exported with_types_in $crate::__component::migration
             );
+            #[cfg(target_family = "wasm")]
+            $crate::__component::export_packed!(
+                Exported with_types_in $crate::__component::packed
+            );
         };
     };
 }
@@ -110,6 +134,10 @@ macro_rules! export_reversible {
             #[cfg(target_family = "wasm")]
             $crate::__component::export_migration!(
                 Exported with_types_in $crate::__component::migration
+            );
+            #[cfg(target_family = "wasm")]
+            $crate::__component::export_packed!(
+                Exported with_types_in $crate::__component::packed
             );
             #[cfg(target_family = "wasm")]
             $crate::__component::export_revert!(
@@ -139,16 +167,50 @@ impl<M: Revert> revert::exports::migration::plugin::revert::Guest for Exported<M
     }
 }
 
+impl<M: Migration> wire_packed::Guest for Exported<M> {
+    fn transform(documents: wire_packed::Pack) -> wire_packed::Pack {
+        /// Up to so many bytes of text, outcomes are left where they are: giving back each part of one is a call.
+        const LITTLE: usize = 1 << 20;
+        report_panics();
+        // An instance is made for one call, and its memory goes with it: documents can be lent out of the text.
+        let documents: &'static Pack = Box::leak(Box::new(Pack {
+            text: documents.text,
+            numbers: documents.numbers,
+        }));
+        let mut texts = documents.texts();
+        // Each has two numbers, at least.
+        let mut documents = Vec::with_capacity(documents.numbers.len() / 2);
+        while let (Some(id), Some(body)) = (texts.next(), texts.next()) {
+            documents.push(Document::lent(id, body));
+        }
+        let mut outcomes = Pack::default();
+        let work = Work::transform::<M>();
+        batch::run(&documents, work, &Imports::default(), |outcome| {
+            let outcome = outcome.into_model();
+            outcomes.push(&outcome);
+            if outcomes.text.len() < LITTLE {
+                std::mem::forget(outcome);
+            }
+        });
+        std::mem::forget(documents);
+        wire_packed::Pack {
+            text: outcomes.text,
+            numbers: outcomes.numbers,
+        }
+    }
+}
+
 fn run(documents: Vec<wire::Document>, work: Work) -> Vec<wire::Outcome> {
     report_panics();
     // An instance is made for one call, and its memory goes with it: giving back what was lent for it is work for
     // nothing.
     let documents: ManuallyDrop<Vec<Document>> =
         ManuallyDrop::new(documents.into_iter().map(Document::from).collect());
-    batch::run(&documents, work, &Imports::default())
-        .into_iter()
-        .map(|outcome| outcome.into_model().into())
-        .collect()
+    let mut outcomes = Vec::with_capacity(documents.len());
+    batch::run(&documents, work, &Imports::default(), |outcome| {
+        outcomes.push(outcome.into_model().into());
+    });
+    outcomes
 }
 
 /// A panic traps, and a trap tells the host nothing: so its message is logged before.

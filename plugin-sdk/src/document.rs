@@ -1,5 +1,7 @@
 //! A document, and how its fields are read.
 
+use std::borrow::Cow;
+
 use migration_document::{apply, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,8 +19,8 @@ use crate::{Edits, Failure, codes, fields};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    id: String,
-    body: String,
+    id: Cow<'static, str>,
+    body: Cow<'static, str>,
 }
 
 impl Document {
@@ -31,8 +33,17 @@ impl Document {
     #[must_use]
     pub fn new(id: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
-            id: id.into(),
-            body: body.into(),
+            id: Cow::Owned(id.into()),
+            body: Cow::Owned(body.into()),
+        }
+    }
+
+    /// A document whose texts stay where they are.
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    pub(crate) fn lent(id: &'static str, body: &'static str) -> Self {
+        Self {
+            id: Cow::Borrowed(id),
+            body: Cow::Borrowed(body),
         }
     }
 

@@ -6,6 +6,7 @@ mod documents;
 pub mod guest;
 mod loading;
 mod mutants;
+mod packed;
 mod resources;
 mod secrecy;
 mod tables;

@@ -266,7 +266,10 @@ impl From<RunError> for CommandError {
         let made = Self::new(&error);
         match error {
             RunError::Store(_) => made,
-            RunError::Contract { error: CallError::OutcomeCount { .. }, .. } => made.hint(
+            RunError::Contract {
+                error: CallError::OutcomeCount { .. } | CallError::Malformed(_),
+                ..
+            } => made.hint(
                 "mend the plugin; no document of this batch was changed",
             ),
             RunError::Contract { .. } => made,

@@ -183,7 +183,7 @@ fn halve(
         Err(error) => error,
     };
     let code = match &error {
-        CallError::OutcomeCount { .. } => return Err(error),
+        CallError::OutcomeCount { .. } | CallError::Malformed(_) => return Err(error),
         CallError::Trap(_) => "trap",
         CallError::Limit(_) | CallError::Time(_) => "limit",
     };

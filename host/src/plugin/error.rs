@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use migration_document::packed::UnpackError;
 use thiserror::Error;
 
 use super::limits::Limit;
@@ -137,6 +138,9 @@ pub enum CallError {
     /// The plugin took longer than it may. One of the documents of the call is to blame, or all of them.
     #[error("the plugin took longer than it may: {0}")]
     Time(Limit),
+    /// The plugin broke its contract; no document is to blame.
+    #[error("what the plugin returned in one piece is no list of outcomes: {0}")]
+    Malformed(UnpackError),
     /// The plugin broke its contract; no document is to blame.
     #[error(
         "the plugin returned {found} outcomes for {expected} documents; it must return one for each"

@@ -108,7 +108,7 @@ impl Usage {
     pub(super) fn ended(&mut self, limits: &Limits, error: &CallError) {
         match error {
             CallError::Limit(limit) | CallError::Time(limit) => self.exhaust(limits, limit),
-            CallError::Trap(_) | CallError::OutcomeCount { .. } => {}
+            CallError::Trap(_) | CallError::OutcomeCount { .. } | CallError::Malformed(_) => {}
         }
     }
 

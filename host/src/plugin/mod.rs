@@ -120,11 +120,13 @@ impl Plugin {
         let engine = component.engine();
         let interface = version(path, engine, component, limits)?;
         let imports = imports(path, engine, component, limits)?;
-        let linked = v0_1::Linked::new(component, bounds).map_err(|error| PluginError::Misfit {
+        let misfit = |error: wasmtime::Error| PluginError::Misfit {
             path: path.into(),
             detail: cut(format!("{error:#}"), limits),
-        })?;
-        let manifest = linked.describe(limits).map_err(PluginError::Describe)?;
+        };
+        let linked = v0_1::Linked::new(component, bounds).map_err(misfit)?;
+        let described = linked.describe(limits).map_err(PluginError::Describe)?;
+        let manifest = described.map_err(misfit)?;
         let filter = checked(&manifest, limits)?;
         Ok(Self {
             path: path.into(),
@@ -187,6 +189,16 @@ impl<'p> Work<'p> {
     #[must_use]
     pub fn limits(&self) -> &'p Limits {
         &self.plugin.limits
+    }
+
+    /// The same with documents and outcomes that cross one by one, also where the plugin takes a batch in one piece:
+    /// to be compared with it.
+    #[must_use]
+    pub fn piecemeal(self) -> Self {
+        Self {
+            function: self.function.piecemeal(),
+            ..self
+        }
     }
 
     /// The same, with each call measured.

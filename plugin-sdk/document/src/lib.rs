@@ -12,6 +12,7 @@
 //! - [`mod@diff`]: finding the edits that lead from one body to another.
 //! - [`filter`]: whether a body meets conditions.
 //! - [`id`]: the ids that the host makes for new documents.
+//! - [`packed`]: a batch in one piece, to cross into the sandbox and out of it.
 //! - [`case`]: what is to become of documents, as authors write it down.
 #![warn(missing_docs)]
 
@@ -23,6 +24,7 @@ pub mod id;
 pub mod json;
 pub mod model;
 mod number;
+pub mod packed;
 #[cfg(test)]
 mod sample;
 

@@ -218,7 +218,8 @@ fn call(
         lookups: Cell::new(0),
         logs: RefCell::new(Vec::new()),
     };
-    let outcomes = batch::run(documents, work, &host);
+    let mut outcomes = Vec::new();
+    batch::run(documents, work, &host, |outcome| outcomes.push(outcome));
     let logs = host.logs.take();
     let about = |place| {
         let lines = logs.iter().filter(move |(_, _, about)| *about == place);

@@ -202,7 +202,8 @@ impl Run {
             lookups: Cell::new(0),
             logs: RefCell::new(Vec::new()),
         };
-        let outcomes = batch::run(&documents, work, &host);
+        let mut outcomes = Vec::new();
+        batch::run(&documents, work, &host, |outcome| outcomes.push(outcome));
         report.lookups += host.lookups.get();
         let logs = host.logs.take().into_iter();
         report

@@ -1,10 +1,12 @@
-//! The interface in its version 0.1: bindings, and the way between its values and the host's.
+//! The interface in its version 0.1: bindings, and calls.
 
 use std::time::Instant;
 
 use migration_document as model;
+use migration_document::packed::{Pack, UnpackError};
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, HasSelf, Instance, InstancePre, Linker, Lower,
+    Component, ComponentExportIndex, ComponentType, HasSelf, Instance, InstancePre, Lift, Linker,
+    Lower, TypedFunc,
 };
 use wasmtime::{Engine, Store, Trap};
 
@@ -19,6 +21,9 @@ use super::wasi;
 use super::world::{Asked, LookupError, World};
 use super::{Answer, Bounds, INTERFACE, TICK};
 use crate::store::Document;
+use values::{condition, document, manifest, outcome};
+
+mod values;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -32,24 +37,8 @@ mod bindings {
     });
 }
 
-/// What the world `reversible-migration` adds to the world `migration`: the shape of `revert` is checked by it.
-mod reversible {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        inline: "
-            package migration:host;
-            world reversible { export migration:plugin/revert@0.1.0; }
-        ",
-        world: "migration:host/reversible",
-        with: {
-            "migration:plugin/types@0.1.0": super::bindings::migration::plugin::types,
-        },
-    });
-}
-
 use bindings::MigrationPre;
 use bindings::migration::plugin::{context, log, lookup, types};
-use reversible::ReversiblePre;
 
 /// The version, as exports and imports spell it up to its last number.
 pub(super) const VERSION: &str = "0.1";
@@ -60,13 +49,29 @@ pub(super) struct Linked {
     engine: Engine,
     pre: MigrationPre<Guest>,
     transform: ComponentExportIndex,
+    /// The same with a batch in one piece. None: it has none.
+    packed: Option<ComponentExportIndex>,
     /// None: it has none.
     revert: Option<ComponentExportIndex>,
 }
 
 /// A function of a plugin that says what becomes of documents.
 #[derive(Clone, Copy)]
-pub(super) struct Function<'l>(&'l ComponentExportIndex);
+pub(super) struct Function<'l> {
+    export: &'l ComponentExportIndex,
+    /// The same with a batch in one piece, where the plugin has it.
+    packed: Option<&'l ComponentExportIndex>,
+}
+
+impl Function<'_> {
+    /// The same, a document at a time.
+    pub fn piecemeal(self) -> Self {
+        Self {
+            packed: None,
+            ..self
+        }
+    }
+}
 
 /// A document that a plugin is given. The bindings' own type would have to own its texts.
 #[derive(ComponentType, Lower)]
@@ -75,6 +80,28 @@ struct Lent<'a> {
     id: &'a str,
     body: &'a str,
 }
+
+/// Documents in one piece. As above.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct LentPack<'a> {
+    text: &'a str,
+    numbers: &'a [u8],
+}
+
+/// Outcomes in one piece.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Returned {
+    text: String,
+    numbers: Vec<u8>,
+}
+
+/// A function that says what becomes of documents, each of which crosses by itself.
+type Piecemeal<'l> = TypedFunc<(&'l [Lent<'l>],), (Vec<types::Outcome>,)>;
+
+/// The same with a batch in one piece.
+type InOnePiece<'l> = TypedFunc<(LentPack<'l>,), (Returned,)>;
 
 impl Linked {
     /// Links what a plugin imports. Nothing runs yet.
@@ -87,41 +114,76 @@ impl Linked {
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         wasi::link(&mut linker)?;
         let pre: InstancePre<Guest> = linker.instantiate_pre(component)?;
-        let revert = match component.get_export_index(None, interface("revert")) {
-            None => None,
-            Some(_) => {
-                ReversiblePre::new(pre.clone())?;
-                Some(export(component, "revert")?)
-            }
-        };
+        let exports = |name| component.get_export_index(None, interface(name)).is_some();
+        let optional = |of, name| exports(of).then(|| export(component, of, name)).transpose();
+        let packed = optional("packed", "transform")?;
+        let revert = optional("revert", "revert")?;
         Ok(Self {
             bounds,
             engine: engine.clone(),
             pre: MigrationPre::new(pre)?,
-            transform: export(component, "transform")?,
+            transform: export(component, "transform", "transform")?,
+            packed,
             revert,
         })
     }
 
     /// Asks the plugin what it is.
-    pub fn describe(&self, limits: &Limits) -> Result<model::Manifest, CallError> {
+    ///
+    /// # Errors
+    /// If it does not come to say so; and, within, if its functions are others than the interface's.
+    pub fn describe(
+        &self,
+        limits: &Limits,
+    ) -> Result<Result<model::Manifest, wasmtime::Error>, CallError> {
         let world = World::default();
         let called = self.call(&world, limits, 1, &mut None, |plugin, store| {
+            if let Err(misfit) = self.check_shapes(plugin, store) {
+                return Ok(Err(misfit));
+            }
             bindings::Migration::new(&mut *store, plugin)?
                 .migration_plugin_transform()
                 .call_describe(store)
+                .map(Ok)
         })?;
-        Ok(manifest(called.value))
+        Ok(called.value.map(manifest))
+    }
+
+    /// Checks that the functions that will be called take and return what the interface says.
+    fn check_shapes(&self, plugin: &Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
+        let of =
+            |interface| move |error: wasmtime::Error| error.context(format!("its `{interface}`"));
+        let transform: wasmtime::Result<Piecemeal<'_>> =
+            plugin.get_typed_func(&mut *store, self.transform);
+        transform.map_err(of("transform"))?;
+        if let Some(revert) = &self.revert {
+            let revert: wasmtime::Result<Piecemeal<'_>> =
+                plugin.get_typed_func(&mut *store, revert);
+            revert.map_err(of("revert"))?;
+        }
+        if let Some(packed) = &self.packed {
+            let packed: wasmtime::Result<InOnePiece<'_>> =
+                plugin.get_typed_func(&mut *store, packed);
+            packed.map_err(of("packed"))?;
+        }
+        Ok(())
     }
 
     /// The plugin's `transform`.
     pub fn transform(&self) -> Function<'_> {
-        Function(&self.transform)
+        Function {
+            export: &self.transform,
+            packed: self.packed.as_ref(),
+        }
     }
 
     /// The plugin's own `revert`, if it has one.
     pub fn revert(&self) -> Option<Function<'_>> {
-        self.revert.as_ref().map(Function)
+        let export = self.revert.as_ref()?;
+        Some(Function {
+            export,
+            packed: None,
+        })
     }
 
     /// Has one of its functions say what becomes of documents, in a fresh instance.
@@ -155,28 +217,23 @@ impl Linked {
         documents: &[Document],
         usage: &mut Option<Usage>,
     ) -> Result<Answer, CallError> {
-        let batch: Vec<_> = documents
-            .iter()
-            .map(|document| Lent {
-                id: &document.id,
-                body: &document.body,
-            })
-            .collect();
-        let called = self.call(world, limits, documents.len(), usage, |plugin, store| {
-            let call = plugin.get_typed_func::<(&[Lent<'_>],), (Vec<types::Outcome>,)>(
-                &mut *store,
-                function.0,
-            )?;
-            Ok(call.call(store, (&batch,))?.0)
-        })?;
-        if called.value.len() != documents.len() {
+        let Called {
+            value: mut outcomes,
+            log,
+            asked,
+        } = match function.packed.zip(pack(documents)) {
+            Some((export, pack)) => {
+                self.packed_outcomes(export, &pack, world, limits, documents.len(), usage)
+            }
+            None => self.piecemeal_outcomes(function.export, world, limits, documents, usage),
+        }?;
+        if outcomes.len() != documents.len() {
             return Err(CallError::OutcomeCount {
                 expected: documents.len(),
-                found: called.value.len(),
+                found: outcomes.len(),
             });
         }
         let secrets = &world.fixed.secrets;
-        let mut outcomes: Vec<_> = called.value.into_iter().map(outcome).collect();
         if let Some(usage) = usage {
             usage.returned(&outcomes);
         }
@@ -187,9 +244,61 @@ impl Linked {
         }
         Ok(Answer {
             outcomes,
-            log: called.log,
-            asked: called.asked,
+            log,
+            asked,
         })
+    }
+
+    fn piecemeal_outcomes(
+        &self,
+        export: &ComponentExportIndex,
+        world: &World,
+        limits: &Limits,
+        documents: &[Document],
+        usage: &mut Option<Usage>,
+    ) -> Result<Called<Vec<model::Outcome>>, CallError> {
+        let batch: Vec<_> = documents
+            .iter()
+            .map(|document| Lent {
+                id: &document.id,
+                body: &document.body,
+            })
+            .collect();
+        let called = self.call(world, limits, documents.len(), usage, |plugin, store| {
+            let function: Piecemeal<'_> = plugin.get_typed_func(&mut *store, export)?;
+            Ok(function.call(store, (&batch,))?.0)
+        })?;
+        Ok(called.map(|outcomes| outcomes.into_iter().map(outcome).collect()))
+    }
+
+    fn packed_outcomes(
+        &self,
+        export: &ComponentExportIndex,
+        documents: &Pack,
+        world: &World,
+        limits: &Limits,
+        number: usize,
+        usage: &mut Option<Usage>,
+    ) -> Result<Called<Vec<model::Outcome>>, CallError> {
+        let called = self.call(world, limits, number, usage, |plugin, store| {
+            let Pack { text, numbers } = documents;
+            let pack = LentPack { text, numbers };
+            let function: InOnePiece<'_> = plugin.get_typed_func(&mut *store, export)?;
+            Ok(function.call(store, (pack,))?.0)
+        })?;
+        let called = called.map(|Returned { text, numbers }| Pack { text, numbers });
+        let room = match self.bounds {
+            Bounds::Kept => limits.returned_bytes.0,
+            Bounds::Lifted => usize::MAX,
+        };
+        let outcomes = called
+            .value
+            .outcomes(number, room)
+            .map_err(|error| match error {
+                UnpackError::TooLarge => CallError::Limit(limit!(limits.returned_bytes)),
+                UnpackError::Malformed => CallError::Malformed(error),
+            })?;
+        Ok(called.map(|_| outcomes))
     }
 
     /// Makes an instance, calls it once, and throws it away: after a trap it could not be used again, and
@@ -270,9 +379,27 @@ fn with_stack<T: Send>(
     })
 }
 
-/// Where a component keeps the function that has the same name as its interface.
-fn export(component: &Component, name: &str) -> wasmtime::Result<ComponentExportIndex> {
-    let interface = interface(name);
+/// The documents in one piece; None if they are more than a sandbox could ever take.
+fn pack(documents: &[Document]) -> Option<Pack> {
+    let sizes = documents
+        .iter()
+        .map(|document| document.id.len() + document.body.len());
+    let size: usize = sizes.sum();
+    u32::try_from(size).ok()?;
+    let mut pack = Pack {
+        text: String::with_capacity(size),
+        numbers: Vec::with_capacity(4 * documents.len()),
+    };
+    for document in documents {
+        pack.push_text(&document.id);
+        pack.push_text(&document.body);
+    }
+    Some(pack)
+}
+
+/// Where a component keeps a function of an interface.
+fn export(component: &Component, of: &str, name: &str) -> wasmtime::Result<ComponentExportIndex> {
+    let interface = interface(of);
     component
         .get_export_index(None, &interface)
         .and_then(|found| component.get_export_index(Some(&found), name))
@@ -288,6 +415,16 @@ struct Called<T> {
     value: T,
     log: Log,
     asked: Vec<Asked>,
+}
+
+impl<T> Called<T> {
+    fn map<U>(self, value: impl FnOnce(T) -> U) -> Called<U> {
+        Called {
+            value: value(self.value),
+            log: self.log,
+            asked: self.asked,
+        }
+    }
 }
 
 /// What ended a call.
@@ -390,13 +527,6 @@ impl Guest {
     }
 }
 
-fn document(document: Document) -> types::Document {
-    types::Document {
-        id: document.id,
-        body: document.body,
-    }
-}
-
 impl context::Host for Guest {
     fn now(&mut self) -> u64 {
         self.world.fixed.now
@@ -444,82 +574,5 @@ impl log::Host for Guest {
                 Ok(())
             }
         }
-    }
-}
-
-fn condition(condition: types::Condition) -> model::Condition {
-    model::Condition {
-        at: condition.at,
-        test: match condition.test {
-            types::Test::Present => model::Test::Present,
-            types::Test::Missing => model::Test::Missing,
-            types::Test::Equals(value) => model::Test::Equals(value),
-            types::Test::NotEquals(value) => model::Test::NotEquals(value),
-            types::Test::LessThan(value) => model::Test::LessThan(value),
-            types::Test::AtLeast(value) => model::Test::AtLeast(value),
-            types::Test::OneOf(values) => model::Test::OneOf(values),
-        },
-    }
-}
-
-fn edits(edits: Vec<types::Edit>) -> Vec<model::Edit> {
-    edits
-        .into_iter()
-        .map(|edit| match edit {
-            types::Edit::Set((at, value)) => model::Edit::Set { at, value },
-            types::Edit::Remove(at) => model::Edit::Remove { at },
-            types::Edit::Rename((from, to)) => model::Edit::Rename { from, to },
-        })
-        .collect()
-}
-
-fn reference(reference: types::Reference) -> model::Reference {
-    model::Reference {
-        table: reference.table,
-        id: reference.id,
-    }
-}
-
-fn outcome(outcome: types::Outcome) -> model::Outcome {
-    match outcome {
-        types::Outcome::Skip(reason) => model::Outcome::Skip(reason),
-        types::Outcome::Edit(list) => model::Outcome::Edit(edits(list)),
-        types::Outcome::Replace(body) => model::Outcome::Replace(body),
-        types::Outcome::Delete => model::Outcome::Delete,
-        types::Outcome::Changes(changes) => {
-            model::Outcome::Changes(changes.into_iter().map(change).collect())
-        }
-        types::Outcome::Fail(failure) => model::Outcome::Fail(model::Failure {
-            code: failure.code,
-            message: failure.message,
-            at: failure.at,
-        }),
-    }
-}
-
-fn change(change: types::Change) -> model::Change {
-    match change {
-        types::Change::Insert(insertion) => model::Change::Insert(model::Insertion {
-            table: insertion.table,
-            id: insertion.id,
-            body: insertion.body,
-        }),
-        types::Change::Edit((at, list)) => model::Change::Edit(reference(at), edits(list)),
-        types::Change::Replace((at, body)) => model::Change::Replace(reference(at), body),
-        types::Change::Delete(at) => model::Change::Delete(reference(at)),
-    }
-}
-
-fn manifest(manifest: types::Manifest) -> model::Manifest {
-    model::Manifest {
-        name: manifest.name,
-        description: manifest.description,
-        version: manifest.version,
-        run_after: manifest.run_after,
-        table: manifest.table,
-        filter: manifest.filter.into_iter().map(condition).collect(),
-        reads: manifest.reads,
-        writes: manifest.writes,
-        secrets: manifest.secrets,
     }
 }
