@@ -68,7 +68,7 @@ impl Edits {
         self.set_text(at.into(), text)
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_text(mut self, at: String, text: Result<String, String>) -> Self {
         match text {
             Ok(value) => self.edits.push(Edit::Set { at, value }),

@@ -83,6 +83,7 @@ enum Last<'de> {
 }
 
 impl<'de> Members<'de> {
+    #[inline(always)]
     fn next_named(&mut self) -> Result<Option<Field<'de>>, Error> {
         for name in self.names.by_ref() {
             if let Some(field) = self.fields.named(name).map_err(|_| unread())? {

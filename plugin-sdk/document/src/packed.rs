@@ -63,7 +63,7 @@ mod case {
 
 impl Pack {
     /// Adds a text.
-    #[inline]
+    #[inline(always)]
     pub fn push_text(&mut self, text: &str) {
         self.number(text.len());
         self.text.push_str(text);
@@ -130,12 +130,13 @@ impl Pack {
         self.numbers.push(number as u8);
     }
 
-    #[inline]
+    #[inline(always)]
     fn case<const N: usize>(&mut self, case: usize, texts: [&String; N]) {
         self.number(case);
         texts.into_iter().for_each(|text| self.push_text(text));
     }
 
+    #[inline(always)]
     fn list<T>(&mut self, items: &[T], mut item: impl FnMut(&mut Self, &T)) {
         self.number(items.len());
         items.iter().for_each(|value| item(self, value));

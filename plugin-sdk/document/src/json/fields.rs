@@ -28,6 +28,7 @@ pub struct Field<'t> {
 
 impl<'t> Field<'t> {
     /// The member whose name stands here, between quotes.
+    #[inline(always)]
     fn of(fields: &Fields<'t>, name: Range<usize>) -> Option<Self> {
         let Fields { text, plain, .. } = *fields;
         let bytes = text.as_bytes();
@@ -60,12 +61,14 @@ impl<'t> Field<'t> {
 
     /// The text of the value.
     #[must_use]
+    #[inline(always)]
     pub fn value(&self) -> &'t str {
         self.text.get(self.value.clone()).unwrap_or_default()
     }
 
     /// What the value says, if it is a string without any backslash.
     #[must_use]
+    #[inline(always)]
     pub fn plain_string(&self) -> Option<&'t str> {
         let value = self.value();
         if self.plain {
@@ -105,6 +108,7 @@ pub struct NoField;
 impl<'t> Fields<'t> {
     /// The members of this text; None if it is no object, or a key of it is spelled with a backslash: it may be any name.
     #[must_use]
+    #[inline(always)]
     pub fn of(text: &'t str) -> Option<Self> {
         let bytes = text.as_bytes();
         let open = skip_space(bytes, 0);
@@ -155,6 +159,7 @@ impl<'t> Fields<'t> {
     ///
     /// # Errors
     /// If a member before it has no value.
+    #[inline(always)]
     pub fn other(&self, names: &[&str]) -> Result<Option<&'t [u8]>, NoField> {
         let bytes = self.text.as_bytes();
         let mut at = self.first;
