@@ -24,6 +24,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+mod ahead;
 mod apply;
 mod balance;
 mod between;

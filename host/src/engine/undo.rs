@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use migration_document::Failure;
 use serde::Serialize;
 
+use super::ahead::{Ahead, Step};
 use super::courtesy::Courtesy;
 use super::error::RunError;
 use super::now;
@@ -15,7 +16,7 @@ use super::report::ReportedFailure;
 use super::start::others;
 use crate::ledger::undo::{Entry, Log, Taken, decode, hash};
 use crate::ledger::{DocumentFailure, Lease, RunId, RunState, SHOWN_FAILURES};
-use crate::store::{Format, Store, StoreError, Table, WriteError, Writer, in_transaction};
+use crate::store::{Format, Mark, Store, StoreError, Table, WriteError, Writer, in_transaction};
 
 /// What undoing a run did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,62 +82,97 @@ pub fn undo(
     let mut courtesy = Courtesy::with_gap(Instant::now());
     let mut seen = None;
     writer.commit_ahead()?;
-    while !stop.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        let more = in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
-            let mark = writer.mark()?;
-            if seen.replace(mark).is_some_and(|seen| seen != mark) {
-                courtesy.others_wrote(Instant::now());
-            }
-            claim(writer, &mut record)?;
-            let Some((number, log)) = writer.newest_undo(run, None)? else {
-                record.state = RunState::Undone;
-                record.lease = None;
-                record.ended = Some(now());
-                writer.save_run(&mut record)?;
-                return Ok(false);
-            };
-            let begun = Instant::now();
-            let mut entries = decode(&log)?;
-            let mut taken = 0;
-            while let Some(entry) = entries.pop() {
-                if entry.change != Taken::OthersOnly {
-                    match take_back(&mut tables, writer, &entry)? {
-                        Ok(()) => report.restored += 1,
-                        Err(failure) => {
-                            report.left_alone += 1;
-                            if report.errors.len() < SHOWN_FAILURES {
-                                report.errors.push(failure.into());
+    std::thread::scope(|scope| -> Result<_, RunError> {
+        let mut ahead = Ahead::start(store, scope);
+        while !stop.load(Ordering::Relaxed) {
+            let asked = Instant::now();
+            let more = in_transaction(writer.as_mut(), |writer| -> Result<_, RunError> {
+                let mark = writer.mark()?;
+                if seen.replace(mark).is_some_and(|seen| seen != mark) {
+                    courtesy.others_wrote(Instant::now());
+                }
+                claim(writer, &mut record)?;
+                let Some((number, log)) = writer.newest_undo(run, None)? else {
+                    record.state = RunState::Undone;
+                    record.lease = None;
+                    record.ended = Some(now());
+                    writer.save_run(&mut record)?;
+                    return Ok(false);
+                };
+                let begun = Instant::now();
+                let steps = steps(&mut ahead, number, &log, mark)?;
+                if let Some(ahead) = ahead.as_mut().filter(|ahead| ahead.is_idle())
+                    && let Some((number, log)) = writer.newest_undo(run, Some(number))?
+                {
+                    ahead.ask(number, log, mark, &steps);
+                }
+                let mut left = steps.len();
+                while let Some(step) = left.checked_sub(1).and_then(|last| steps.get(last)) {
+                    if step.entry.change != Taken::OthersOnly {
+                        match take_back(&mut tables, writer, step)? {
+                            Ok(()) => report.restored += 1,
+                            Err(failure) => {
+                                report.left_alone += 1;
+                                if report.errors.len() < SHOWN_FAILURES {
+                                    report.errors.push(failure.into());
+                                }
                             }
                         }
                     }
+                    left -= 1;
+                    if steps.len() - left >= LEAST
+                        && begun.elapsed() >= courtesy.max_lock(begun, max_lock)
+                    {
+                        break;
+                    }
                 }
-                taken += 1;
-                if taken >= LEAST && begun.elapsed() >= courtesy.max_lock(begun, max_lock) {
-                    break;
+                let rest: Vec<_> = steps
+                    .iter()
+                    .take(left)
+                    .map(|step| step.entry.clone())
+                    .collect();
+                leave(writer, number, &rest)?;
+                if let Some(ahead) = &mut ahead {
+                    ahead.give_back(steps);
                 }
+                record.state = RunState::Undoing;
+                writer.save_run(&mut record)?;
+                Ok(true)
+            })?;
+            progress(report.restored + report.left_alone);
+            if !more {
+                report.state = RunState::Undone;
+                break;
             }
-            leave(writer, number, &entries)?;
-            record.state = RunState::Undoing;
-            writer.save_run(&mut record)?;
-            Ok(true)
-        })?;
-        progress(report.restored + report.left_alone);
-        if !more {
-            report.state = RunState::Undone;
-            break;
+            let done = Instant::now();
+            let rest = courtesy.rest(done, done - asked);
+            writer.tidy_up(courtesy.expects_others(done))?;
+            std::thread::sleep(rest.saturating_sub(done.elapsed()));
         }
-        let done = Instant::now();
-        let rest = courtesy.rest(done, done - asked);
-        writer.tidy_up(courtesy.expects_others(done))?;
-        std::thread::sleep(rest.saturating_sub(done.elapsed()));
-    }
+        Ok(())
+    })?;
     if report.state != RunState::Undone {
         record.lease = None;
         in_transaction(writer.as_mut(), |writer| writer.save_run(&mut record))?;
     }
     writer.make_durable()?;
     Ok(report)
+}
+
+/// The steps of a part, worked out ahead as far as that was possible.
+fn steps(
+    ahead: &mut Option<Ahead>,
+    number: i64,
+    log: &[u8],
+    mark: Mark,
+) -> Result<Vec<Step>, RunError> {
+    let worked_out = ahead
+        .as_mut()
+        .and_then(|ahead| ahead.take(number, log, mark));
+    match worked_out {
+        Some(steps) => Ok(steps?),
+        None => Ok(decode(log)?.into_iter().map(Step::new).collect()),
+    }
 }
 
 /// The tables that an undo log names, each asked for once.
@@ -190,8 +226,9 @@ fn claim(writer: &mut dyn Writer, record: &mut crate::ledger::Run) -> Result<(),
 fn take_back(
     tables: &mut Tables<'_>,
     writer: &mut dyn Writer,
-    entry: &Entry,
+    step: &Step,
 ) -> Result<Result<(), DocumentFailure>, RunError> {
+    let entry = &step.entry;
     let left = |code: &str, message: String| {
         Ok(Err(DocumentFailure {
             table: entry.table.clone(),
@@ -212,7 +249,7 @@ fn take_back(
     if saved {
         writer.save_point()?;
     }
-    let written = change_back(writer, &table, entry).and_then(|done| match done {
+    let written = change_back(writer, &table, step).and_then(|done| match done {
         Ok(()) if saved => writer.release().map(Ok),
         done => Ok(done),
     });
@@ -231,9 +268,15 @@ fn take_back(
 fn change_back(
     writer: &mut dyn Writer,
     table: &Table,
-    entry: &Entry,
+    step: &Step,
 ) -> Result<Result<(), &'static str>, WriteError> {
     const CHANGED: &str = "it was changed since, and is left as it is";
+    let entry = &step.entry;
+    if let Some((found, before)) = &step.ready
+        && !writer.has_rippled()
+    {
+        return writer.put_body_back(table, found, before).map(Ok);
+    }
     let found = match writer.find_again(table, &entry.id, entry.place.as_ref()) {
         // Nobody can tell what it is now, so it is not what the run left.
         Err(StoreError::Unreadable { .. }) => return Ok(Err(CHANGED)),
@@ -264,5 +307,60 @@ fn change_back(
         (Taken::Deleted { .. }, Some(_)) => Ok(Err(
             "another document has its key now, and is left as it is",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::undo::Delta;
+    use crate::store::sqlite::SqliteStore;
+
+    /// A trigger is the database's own hand: no other connection has written.
+    #[test]
+    fn what_was_worked_out_ahead_is_not_believed_once_triggers_have_changed_documents() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let application = rusqlite::Connection::open(&path).unwrap();
+        application
+            .execute_batch(
+                r#"CREATE TABLE things (_id TEXT PRIMARY KEY, doc JSON NOT NULL);
+                   INSERT INTO things VALUES ('a', '{"n":2}'), ('b', '{"n":2}');
+                   CREATE TRIGGER touch AFTER UPDATE ON things WHEN old._id = 'b'
+                   BEGIN UPDATE things SET doc = '{"n":3}' WHERE _id = 'a'; END"#,
+            )
+            .unwrap();
+        let store = SqliteStore::open(&path, Duration::ZERO, BTreeMap::new()).unwrap();
+        let mut tables = Tables {
+            store: &store,
+            known: BTreeMap::new(),
+        };
+        let mut writer = store.writer().unwrap();
+        let table = store.table("things").unwrap();
+        let mut step = |id: &str| {
+            let found = writer.current(&table, id).unwrap().unwrap();
+            Step {
+                entry: Entry {
+                    table: "things".into(),
+                    id: id.into(),
+                    place: Some(found.place.clone()),
+                    change: Taken::Updated {
+                        delta: Delta::back(r#"{"n":1}"#, r#"{"n":2}"#),
+                        now: hash(r#"{"n":2}"#),
+                    },
+                },
+                ready: Some((found, r#"{"n":1}"#.into())),
+            }
+        };
+        let steps = ["b", "a"].map(&mut step);
+        let writer = writer.as_mut();
+        writer.begin().unwrap();
+        assert!(take_back(&mut tables, writer, &steps[0]).unwrap().is_ok());
+        let left = take_back(&mut tables, writer, &steps[1]).unwrap();
+        assert_eq!(left.unwrap_err().failure.code, "changed-since");
+        writer.commit().unwrap();
+        let bodies =
+            application.query_row("SELECT group_concat(doc) FROM things", [], |row| row.get(0));
+        assert_eq!(bodies, Ok(r#"{"n":3},{"n":1}"#.to_owned()));
     }
 }

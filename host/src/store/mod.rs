@@ -270,6 +270,24 @@ pub trait Reader: Shelf + Send {
     fn get(&mut self, table: &Table, ids: &[String], reach: Reach)
     -> Result<Vec<Option<Document>>>;
 
+    /// The documents with these keys, in order, each looked for first where it stood; None for a key that does not exist.
+    /// Their bodies may be anything, not only JSON.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or one of the documents cannot.
+    fn find_again(
+        &mut self,
+        table: &Table,
+        wanted: &[(&str, Option<&Place>)],
+    ) -> Result<Vec<Option<Document>>> {
+        let ids: Vec<_> = wanted.iter().map(|(id, _)| (*id).to_owned()).collect();
+        let anywhere = Reach {
+            until: None,
+            bytes: usize::MAX,
+        };
+        self.get(table, &ids, anywhere)
+    }
+
     /// The first documents, by key, that meet the filter.
     ///
     /// # Errors

@@ -292,6 +292,34 @@ impl Reader for SqliteReader {
             .collect()
     }
 
+    fn find_again(
+        &mut self,
+        table: &Table,
+        wanted: &[(&str, Option<&Place>)],
+    ) -> Result<Vec<Option<Document>>> {
+        let layout = self.layout(table)?;
+        let connection = &self.connection;
+        let mut statement = connection
+            .prepare_cached(&layout.read_place)
+            .map_err(|error| reading_error(&layout, error))?;
+        let mut find = |id: &str, place: Option<&Place>| {
+            if let Some(place) = place
+                && let Some(Decoded::Document(found)) = at_place(
+                    connection,
+                    &mut statement,
+                    &layout,
+                    place,
+                    Wanted::Unchecked,
+                )?
+                && found.id == id
+            {
+                return Ok(Some(found));
+            }
+            by_id(connection, &layout, id)
+        };
+        wanted.iter().map(|(id, place)| find(id, *place)).collect()
+    }
+
     fn find(
         &mut self,
         table: &Table,
