@@ -5,7 +5,7 @@
 //!
 //! - No other connection has written since before the snapshot ([`Mark`]).
 //! - This one has written other documents only. Both parts are of one table and name each of its rows once, and no row
-//!   is in both; and no trigger or foreign key has changed a document besides.
+//!   is in both; the documents stand in these rows; and no trigger or foreign key has changed a document besides.
 //!
 //! Everything else is looked at anew by the writer, within its transaction.
 
@@ -212,7 +212,7 @@ fn ready(entry: &Entry, found: Document) -> Option<(Document, String)> {
     let Taken::Updated { delta, now } = &entry.change else {
         return None;
     };
-    if hash(&found.body) != *now {
+    if hash(&found.body) != *now || entry.place.as_ref() != Some(&found.place) {
         return None;
     }
     let before = delta.apply(&found.body)?;
@@ -365,5 +365,27 @@ mod tests {
         assert_eq!(are_ready(&[2, 3], |_| (), |_| ()), [false, false]);
         assert_eq!(are_ready(&[3, 3], |_| (), |_| ()), [false, false]);
         assert_eq!(are_ready(&[], |_| (), |_| ()), [false, false]);
+    }
+
+    #[test]
+    fn a_document_that_stands_elsewhere_is_not_ready() {
+        let (_folder, path) = changed();
+        let store = SqliteStore::open(&path, Duration::ZERO, BTreeMap::new()).unwrap();
+        let table = store.table("things").unwrap();
+        let mut reader = store.reader().unwrap();
+        for (place, expected) in [(Place::Row(1), true), (Place::Row(9), false)] {
+            let [entry] = entries([1]).try_into().unwrap();
+            let entry = Entry {
+                place: Some(place),
+                ..entry
+            };
+            let wanted = [("1", entry.place.as_ref())];
+            let [found] = reader
+                .find_again(&table, &wanted)
+                .unwrap()
+                .try_into()
+                .unwrap();
+            assert_eq!(ready(&entry, found.unwrap()).is_some(), expected);
+        }
     }
 }

@@ -71,6 +71,7 @@ pub fn undo(
     let mut tables = Tables {
         store,
         known: BTreeMap::new(),
+        moved: false,
     };
     let mut report = UndoReport {
         run,
@@ -132,6 +133,9 @@ pub fn undo(
                     .map(|step| step.entry.clone())
                     .collect();
                 leave(writer, number, &rest)?;
+                if tables.moved {
+                    ahead = None;
+                }
                 if let Some(ahead) = &mut ahead {
                     ahead.give_back(steps);
                 }
@@ -180,6 +184,8 @@ struct Tables<'a> {
     store: &'a dyn Store,
     /// None: it is not there any more.
     known: BTreeMap<String, Option<Arc<Table>>>,
+    /// A document stands elsewhere than the undo log says.
+    moved: bool,
 }
 
 impl Tables<'_> {
@@ -249,10 +255,11 @@ fn take_back(
     if saved {
         writer.save_point()?;
     }
-    let written = change_back(writer, &table, step).and_then(|done| match done {
-        Ok(()) if saved => writer.release().map(Ok),
-        done => Ok(done),
-    });
+    let written =
+        change_back(writer, &table, step, &mut tables.moved).and_then(|done| match done {
+            Ok(()) if saved => writer.release().map(Ok),
+            done => Ok(done),
+        });
     if saved && !matches!(written, Ok(Ok(()))) {
         writer.rewind()?;
     }
@@ -269,6 +276,7 @@ fn change_back(
     writer: &mut dyn Writer,
     table: &Table,
     step: &Step,
+    moved: &mut bool,
 ) -> Result<Result<(), &'static str>, WriteError> {
     const CHANGED: &str = "it was changed since, and is left as it is";
     let entry = &step.entry;
@@ -282,6 +290,9 @@ fn change_back(
         Err(StoreError::Unreadable { .. }) => return Ok(Err(CHANGED)),
         found => found?,
     };
+    *moved |= found
+        .as_ref()
+        .is_some_and(|found| entry.place.as_ref() != Some(&found.place));
     match (&entry.change, found) {
         (Taken::Updated { delta, now }, Some(found)) if hash(&found.body) == *now => {
             match delta.apply(&found.body) {
@@ -314,6 +325,7 @@ fn change_back(
 mod tests {
     use super::*;
     use crate::ledger::undo::Delta;
+    use crate::store::Place;
     use crate::store::sqlite::SqliteStore;
 
     /// A trigger is the database's own hand: no other connection has written.
@@ -334,6 +346,7 @@ mod tests {
         let mut tables = Tables {
             store: &store,
             known: BTreeMap::new(),
+            moved: false,
         };
         let mut writer = store.writer().unwrap();
         let table = store.table("things").unwrap();
@@ -358,9 +371,41 @@ mod tests {
         assert!(take_back(&mut tables, writer, &steps[0]).unwrap().is_ok());
         let left = take_back(&mut tables, writer, &steps[1]).unwrap();
         assert_eq!(left.unwrap_err().failure.code, "changed-since");
+        assert!(!tables.moved);
         writer.commit().unwrap();
         let bodies =
             application.query_row("SELECT group_concat(doc) FROM things", [], |row| row.get(0));
         assert_eq!(bodies, Ok(r#"{"n":3},{"n":1}"#.to_owned()));
+    }
+
+    #[test]
+    fn a_document_that_stands_elsewhere_is_taken_note_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let application = rusqlite::Connection::open(&path).unwrap();
+        application
+            .execute_batch(
+                r#"CREATE TABLE things (_id TEXT PRIMARY KEY, doc JSON NOT NULL);
+                   INSERT INTO things VALUES ('a', '{"n":2}')"#,
+            )
+            .unwrap();
+        let store = SqliteStore::open(&path, Duration::ZERO, BTreeMap::new()).unwrap();
+        let mut tables = Tables {
+            store: &store,
+            known: BTreeMap::new(),
+            moved: false,
+        };
+        let mut writer = store.writer().unwrap();
+        let step = Step::new(Entry {
+            table: "things".into(),
+            id: "a".into(),
+            place: Some(Place::Row(7)),
+            change: Taken::Updated {
+                delta: Delta::back(r#"{"n":1}"#, r#"{"n":2}"#),
+                now: hash(r#"{"n":2}"#),
+            },
+        });
+        let done = take_back(&mut tables, writer.as_mut(), &step).unwrap();
+        assert!(done.is_ok() && tables.moved);
     }
 }
