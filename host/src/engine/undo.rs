@@ -328,48 +328,65 @@ mod tests {
     use crate::store::Place;
     use crate::store::sqlite::SqliteStore;
 
-    /// A trigger is the database's own hand: no other connection has written.
-    #[test]
-    fn what_was_worked_out_ahead_is_not_believed_once_triggers_have_changed_documents() {
+    /// A store with two things that a run has changed from `{"n":1}` to `{"n":2}`, and the application beside it.
+    fn changed() -> (tempfile::TempDir, rusqlite::Connection, SqliteStore) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.db");
         let application = rusqlite::Connection::open(&path).unwrap();
         application
             .execute_batch(
                 r#"CREATE TABLE things (_id TEXT PRIMARY KEY, doc JSON NOT NULL);
-                   INSERT INTO things VALUES ('a', '{"n":2}'), ('b', '{"n":2}');
-                   CREATE TRIGGER touch AFTER UPDATE ON things WHEN old._id = 'b'
-                   BEGIN UPDATE things SET doc = '{"n":3}' WHERE _id = 'a'; END"#,
+                   INSERT INTO things VALUES ('a', '{"n":2}'), ('b', '{"n":2}')"#,
             )
             .unwrap();
         let store = SqliteStore::open(&path, Duration::ZERO, BTreeMap::new()).unwrap();
-        let mut tables = Tables {
-            store: &store,
+        (folder, application, store)
+    }
+
+    fn tables(store: &SqliteStore) -> Tables<'_> {
+        Tables {
+            store,
             known: BTreeMap::new(),
             moved: false,
-        };
+        }
+    }
+
+    fn entry(id: &str, place: Place) -> Entry {
+        Entry {
+            table: "things".into(),
+            id: id.into(),
+            place: Some(place),
+            change: Taken::Updated {
+                delta: Delta::back(r#"{"n":1}"#, r#"{"n":2}"#),
+                now: hash(r#"{"n":2}"#),
+            },
+        }
+    }
+
+    /// A trigger is the database's own hand: no other connection has written.
+    #[test]
+    fn what_was_worked_out_ahead_is_not_believed_once_triggers_have_changed_documents() {
+        let (_folder, application, store) = changed();
+        application
+            .execute_batch(
+                r#"CREATE TRIGGER touch AFTER UPDATE ON things WHEN old._id = 'b'
+                   BEGIN UPDATE things SET doc = '{"n":3}' WHERE _id = 'a'; END"#,
+            )
+            .unwrap();
+        let mut tables = tables(&store);
         let mut writer = store.writer().unwrap();
         let table = store.table("things").unwrap();
-        let mut step = |id: &str| {
+        let [b, a] = ["b", "a"].map(|id| {
             let found = writer.current(&table, id).unwrap().unwrap();
             Step {
-                entry: Entry {
-                    table: "things".into(),
-                    id: id.into(),
-                    place: Some(found.place.clone()),
-                    change: Taken::Updated {
-                        delta: Delta::back(r#"{"n":1}"#, r#"{"n":2}"#),
-                        now: hash(r#"{"n":2}"#),
-                    },
-                },
+                entry: entry(id, found.place.clone()),
                 ready: Some((found, r#"{"n":1}"#.into())),
             }
-        };
-        let steps = ["b", "a"].map(&mut step);
+        });
         let writer = writer.as_mut();
         writer.begin().unwrap();
-        assert!(take_back(&mut tables, writer, &steps[0]).unwrap().is_ok());
-        let left = take_back(&mut tables, writer, &steps[1]).unwrap();
+        assert!(take_back(&mut tables, writer, &b).unwrap().is_ok());
+        let left = take_back(&mut tables, writer, &a).unwrap();
         assert_eq!(left.unwrap_err().failure.code, "changed-since");
         assert!(!tables.moved);
         writer.commit().unwrap();
@@ -380,31 +397,10 @@ mod tests {
 
     #[test]
     fn a_document_that_stands_elsewhere_is_taken_note_of() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("app.db");
-        let application = rusqlite::Connection::open(&path).unwrap();
-        application
-            .execute_batch(
-                r#"CREATE TABLE things (_id TEXT PRIMARY KEY, doc JSON NOT NULL);
-                   INSERT INTO things VALUES ('a', '{"n":2}')"#,
-            )
-            .unwrap();
-        let store = SqliteStore::open(&path, Duration::ZERO, BTreeMap::new()).unwrap();
-        let mut tables = Tables {
-            store: &store,
-            known: BTreeMap::new(),
-            moved: false,
-        };
+        let (_folder, _application, store) = changed();
+        let mut tables = tables(&store);
         let mut writer = store.writer().unwrap();
-        let step = Step::new(Entry {
-            table: "things".into(),
-            id: "a".into(),
-            place: Some(Place::Row(7)),
-            change: Taken::Updated {
-                delta: Delta::back(r#"{"n":1}"#, r#"{"n":2}"#),
-                now: hash(r#"{"n":2}"#),
-            },
-        });
+        let step = Step::new(entry("a", Place::Row(7)));
         let done = take_back(&mut tables, writer.as_mut(), &step).unwrap();
         assert!(done.is_ok() && tables.moved);
     }
