@@ -103,6 +103,22 @@ type Piecemeal<'l> = TypedFunc<(&'l [Lent<'l>],), (Vec<types::Outcome>,)>;
 /// The same with a batch in one piece.
 type InOnePiece<'l> = TypedFunc<(LentPack<'l>,), (Returned,)>;
 
+fn piecemeal<'l>(
+    plugin: &Instance,
+    store: &mut Store<Guest>,
+    export: &ComponentExportIndex,
+) -> wasmtime::Result<Piecemeal<'l>> {
+    plugin.get_typed_func(store, export)
+}
+
+fn in_one_piece<'l>(
+    plugin: &Instance,
+    store: &mut Store<Guest>,
+    export: &ComponentExportIndex,
+) -> wasmtime::Result<InOnePiece<'l>> {
+    plugin.get_typed_func(store, export)
+}
+
 impl Linked {
     /// Links what a plugin imports. Nothing runs yet.
     pub fn new(component: &Component, bounds: Bounds) -> wasmtime::Result<Self> {
@@ -153,18 +169,12 @@ impl Linked {
     fn check_shapes(&self, plugin: &Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
         let of =
             |interface| move |error: wasmtime::Error| error.context(format!("its `{interface}`"));
-        let transform: wasmtime::Result<Piecemeal<'_>> =
-            plugin.get_typed_func(&mut *store, self.transform);
-        transform.map_err(of("transform"))?;
+        piecemeal(plugin, store, &self.transform).map_err(of("transform"))?;
         if let Some(revert) = &self.revert {
-            let revert: wasmtime::Result<Piecemeal<'_>> =
-                plugin.get_typed_func(&mut *store, revert);
-            revert.map_err(of("revert"))?;
+            piecemeal(plugin, store, revert).map_err(of("revert"))?;
         }
         if let Some(packed) = &self.packed {
-            let packed: wasmtime::Result<InOnePiece<'_>> =
-                plugin.get_typed_func(&mut *store, packed);
-            packed.map_err(of("packed"))?;
+            in_one_piece(plugin, store, packed).map_err(of("packed"))?;
         }
         Ok(())
     }
@@ -221,7 +231,10 @@ impl Linked {
             value: mut outcomes,
             log,
             asked,
-        } = match function.packed.zip(pack(documents)) {
+        } = match function
+            .packed
+            .and_then(|export| Some((export, pack(documents)?)))
+        {
             Some((export, pack)) => {
                 self.packed_outcomes(export, &pack, world, limits, documents.len(), usage)
             }
@@ -265,8 +278,7 @@ impl Linked {
             })
             .collect();
         let called = self.call(world, limits, documents.len(), usage, |plugin, store| {
-            let function: Piecemeal<'_> = plugin.get_typed_func(&mut *store, export)?;
-            Ok(function.call(store, (&batch,))?.0)
+            Ok(piecemeal(plugin, store, export)?.call(store, (&batch,))?.0)
         })?;
         Ok(called.map(|outcomes| outcomes.into_iter().map(outcome).collect()))
     }
@@ -283,8 +295,7 @@ impl Linked {
         let called = self.call(world, limits, number, usage, |plugin, store| {
             let Pack { text, numbers } = documents;
             let pack = LentPack { text, numbers };
-            let function: InOnePiece<'_> = plugin.get_typed_func(&mut *store, export)?;
-            Ok(function.call(store, (pack,))?.0)
+            Ok(in_one_piece(plugin, store, export)?.call(store, (pack,))?.0)
         })?;
         let called = called.map(|Returned { text, numbers }| Pack { text, numbers });
         let room = match self.bounds {

@@ -123,6 +123,24 @@ pub(super) fn at_place(
     Ok(found)
 }
 
+/// Reads the document with this key, looked for first where it stood, by [`Layout::read_place`].
+pub(super) fn find_again(
+    connection: &Connection,
+    statement: &mut Statement<'_>,
+    layout: &Layout,
+    id: &str,
+    place: Option<&Place>,
+) -> Result<Option<Document>> {
+    if let Some(place) = place
+        && let Some(Decoded::Document(found)) =
+            at_place(connection, statement, layout, place, Wanted::Unchecked)?
+        && found.id == id
+    {
+        return Ok(Some(found));
+    }
+    by_id(connection, layout, id)
+}
+
 /// Reads the rows of a query until `take` says that it has enough.
 fn each(
     connection: &Connection,
@@ -302,22 +320,10 @@ impl Reader for SqliteReader {
         let mut statement = connection
             .prepare_cached(&layout.read_place)
             .map_err(|error| reading_error(&layout, error))?;
-        let mut find = |id: &str, place: Option<&Place>| {
-            if let Some(place) = place
-                && let Some(Decoded::Document(found)) = at_place(
-                    connection,
-                    &mut statement,
-                    &layout,
-                    place,
-                    Wanted::Unchecked,
-                )?
-                && found.id == id
-            {
-                return Ok(Some(found));
-            }
-            by_id(connection, &layout, id)
-        };
-        wanted.iter().map(|(id, place)| find(id, *place)).collect()
+        wanted
+            .iter()
+            .map(|(id, place)| find_again(connection, &mut statement, &layout, id, *place))
+            .collect()
     }
 
     fn find(

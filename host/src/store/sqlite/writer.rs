@@ -469,14 +469,13 @@ impl Writer for SqliteWriter {
         place: Option<&Place>,
     ) -> Result<Option<Document>> {
         let layout = self.layout(table)?;
-        if let Some(place) = place
-            && let Some(Decoded::Document(found)) =
-                self.at_place(&layout, place, Wanted::Unchecked)?
-            && found.id == id
-        {
-            return Ok(Some(found));
-        }
-        reader::by_id(&self.connection, &layout, id)
+        let connection = &self.connection;
+        self.held
+            .with(&layout.read_place, |statement| {
+                reader::find_again(connection, statement, &layout, id, place)
+            })
+            .map_err(|error| reading_error(&layout, error))
+            .flatten()
     }
 
     fn expect_many(&mut self) -> Result<()> {
