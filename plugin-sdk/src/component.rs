@@ -126,19 +126,12 @@ macro_rules! export {
 #[macro_export]
 macro_rules! export_reversible {
     ($migration:ty) => {
+        $crate::export!($migration);
         const _: () = {
             const fn is_reversible<M: $crate::Revert>() {}
             is_reversible::<$migration>();
             #[cfg(target_family = "wasm")]
             type Exported = $crate::__component::Exported<$migration>;
-            #[cfg(target_family = "wasm")]
-            $crate::__component::export_migration!(
-                Exported with_types_in $crate::__component::migration
-            );
-            #[cfg(target_family = "wasm")]
-            $crate::__component::export_packed!(
-                Exported with_types_in $crate::__component::packed
-            );
             #[cfg(target_family = "wasm")]
             $crate::__component::export_revert!(
                 Exported with_types_in $crate::__component::revert
