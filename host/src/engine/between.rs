@@ -83,8 +83,9 @@ impl Runner<'_> {
     /// Rests between batches, as long as the user wants and as other writers need.
     pub(super) fn rest(&mut self, done: u64) -> Result<(), RunError> {
         let mut rest = self.job.pace.pause;
-        if !self.job.dry_run {
-            rest = rest.max(self.courtesy.rest(Instant::now(), self.held));
+        if let Some(writer) = &mut self.started.writer {
+            let company = writer.may_have_company();
+            rest = rest.max(self.courtesy.rest(Instant::now(), self.held, company));
         }
         if let Some(rate) = self.job.pace.rate {
             // Counts are far below 2^53.

@@ -4,15 +4,19 @@
 //! that takes the lock again right after each commit would keep them out for seconds, however short its
 //! batches are. Nothing tells that somebody waits, but the store tells that somebody has written. So a run
 //! leaves a gap now and then in which a waiting writer can get in, and once one has, it holds the lock for a
-//! short time only, and leaves it free for longer than it holds it.
+//! short time only, and leaves it free for longer than it holds it. Where the store can tell that no other program has it
+//! open, there is nobody to leave a gap for.
 
 use std::time::{Duration, Instant};
 
 /// How long after another's write more of them are expected.
 const EXPECTED: Duration = Duration::from_secs(2);
 
-/// How often a gap is left while nobody else seems to write.
-const INTERVAL: Duration = Duration::from_millis(150);
+/// How often a gap is left for others that have the store open and do not seem to write.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same where they have just come, and may want to write.
+const ARRIVED: Duration = Duration::from_millis(50);
 
 /// How long that gap is: a writer that has waited for up to 50 ms looks again within it.
 const GAP: Duration = Duration::from_millis(12);
@@ -25,25 +29,15 @@ const FREE: Duration = Duration::from_millis(4);
 const FREE_TIMES: u32 = 2;
 
 /// When others have written, and when they last had a gap.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Courtesy {
     others_wrote: Option<Instant>,
-    gap: Instant,
+    /// Others may have had the store open when this was last asked.
+    company: bool,
+    gap: Option<Instant>,
 }
 
 impl Courtesy {
-    pub fn new(now: Instant) -> Self {
-        Self {
-            others_wrote: None,
-            gap: now,
-        }
-    }
-
-    /// One that leaves a gap after its first transaction, to see who is there.
-    pub fn with_gap(now: Instant) -> Self {
-        Self::new(now.checked_sub(INTERVAL).unwrap_or(now))
-    }
-
     /// Another connection has written.
     pub fn others_wrote(&mut self, now: Instant) {
         self.others_wrote = Some(now);
@@ -64,16 +58,20 @@ impl Courtesy {
         }
     }
 
-    /// How long to leave the lock free after it was held.
-    pub fn rest(&mut self, now: Instant, held: Duration) -> Duration {
+    /// How long to leave the lock free after it was held, by whether others may have the store open.
+    pub fn rest(&mut self, now: Instant, held: Duration, company: bool) -> Duration {
+        let came = company && !self.company;
+        self.company = company;
         if self.expects_others(now) {
-            self.gap = now;
+            self.gap = Some(now);
             return (held * FREE_TIMES).max(FREE);
         }
-        if now.saturating_duration_since(self.gap) < INTERVAL {
+        let interval = if came { ARRIVED } else { INTERVAL };
+        let recent = |gap| now.saturating_duration_since(gap) < interval;
+        if !company || self.gap.is_some_and(recent) {
             return Duration::ZERO;
         }
-        self.gap = now;
+        self.gap = Some(now);
         GAP
     }
 }
@@ -85,27 +83,41 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     #[test]
-    fn a_run_that_is_alone_leaves_a_gap_now_and_then() {
+    fn a_run_in_company_leaves_a_gap_at_once_and_then_now_and_then() {
         let start = Instant::now();
-        let mut courtesy = Courtesy::new(start);
-        assert_eq!(courtesy.rest(start + MS(100), MS(50)), Duration::ZERO);
-        assert_eq!(courtesy.rest(start + MS(150), MS(50)), GAP);
-        assert_eq!(courtesy.rest(start + MS(200), MS(50)), Duration::ZERO);
+        let mut courtesy = Courtesy::default();
+        let mut rest = |at| courtesy.rest(start + MS(at), MS(50), true);
+        assert_eq!(rest(1), GAP);
+        assert_eq!(rest(60), Duration::ZERO);
+        assert_eq!(rest(101), GAP);
+        assert_eq!(rest(160), Duration::ZERO);
         assert_eq!(courtesy.max_lock(start, MS(50)), MS(50));
+    }
 
-        let later = start + INTERVAL;
-        let mut courtesy = Courtesy::with_gap(later);
-        assert_eq!(courtesy.rest(later + MS(1), MS(1)), GAP);
-        assert_eq!(courtesy.rest(later + MS(2), MS(1)), Duration::ZERO);
+    #[test]
+    fn a_run_that_is_alone_leaves_a_gap_for_those_who_come() {
+        let start = Instant::now();
+        let mut courtesy = Courtesy::default();
+        let mut rest = |at, company| courtesy.rest(start + MS(at), MS(50), company);
+        assert_eq!(rest(1, false), Duration::ZERO);
+        assert_eq!(rest(1000, false), Duration::ZERO);
+        assert_eq!(rest(1001, true), GAP);
+        // Who comes and goes all the time does not have one each time.
+        assert_eq!(rest(1020, false), Duration::ZERO);
+        assert_eq!(rest(1030, true), Duration::ZERO);
+        assert_eq!(rest(1040, false), Duration::ZERO);
+        assert_eq!(rest(1051, true), GAP);
+        assert_eq!(rest(1101, true), Duration::ZERO);
     }
 
     #[test]
     fn a_run_beside_a_writer_holds_the_lock_less_than_it_leaves_it_free() {
         let start = Instant::now();
-        let mut courtesy = Courtesy::new(start);
+        let mut courtesy = Courtesy::default();
         courtesy.others_wrote(start);
-        assert_eq!(courtesy.rest(start + MS(10), MS(6)), MS(12));
-        assert_eq!(courtesy.rest(start + MS(20), MS(1)), FREE);
+        assert_eq!(courtesy.rest(start + MS(10), MS(6), true), MS(12));
+        // It may open the store each time anew.
+        assert_eq!(courtesy.rest(start + MS(20), MS(1), false), FREE);
         assert!(courtesy.max_lock(start + MS(20), MS(50)) < MS(7));
         // Nobody has written for a while.
         assert_eq!(courtesy.max_lock(start + EXPECTED, MS(50)), MS(50));

@@ -127,7 +127,7 @@ impl<'a> Runner<'a> {
             failures,
             advised: HashSet::new(),
             began: Instant::now(),
-            courtesy: Courtesy::new(Instant::now()),
+            courtesy: Courtesy::default(),
             journal,
             renewed: Instant::now(),
             held: Duration::ZERO,

@@ -80,7 +80,7 @@ pub fn undo(
         left_alone: 0,
         errors: Vec::new(),
     };
-    let mut courtesy = Courtesy::with_gap(Instant::now());
+    let mut courtesy = Courtesy::default();
     let mut seen = None;
     writer.commit_ahead()?;
     std::thread::scope(|scope| -> Result<_, RunError> {
@@ -149,7 +149,7 @@ pub fn undo(
                 break;
             }
             let done = Instant::now();
-            let rest = courtesy.rest(done, done - asked);
+            let rest = courtesy.rest(done, done - asked, writer.may_have_company());
             writer.tidy_up(courtesy.expects_others(done))?;
             std::thread::sleep(rest.saturating_sub(done.elapsed()));
         }

@@ -387,6 +387,12 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter {
     /// If the store cannot be read.
     fn changed_since(&mut self, mark: Mark) -> Result<bool>;
 
+    /// Whether other programs may have the store open. The store says no only where it can tell: then nobody waits for the
+    /// write lock.
+    fn may_have_company(&mut self) -> bool {
+        true
+    }
+
     /// From now on commits need not wait until the disk has what they make last, and may be lost when the power fails, the
     /// last ones first: until [`Writer::make_durable`]. Whatever happens, the store holds all of a transaction or
     /// nothing. A store that cannot promise that goes on waiting.

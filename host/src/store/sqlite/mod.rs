@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 pub mod backup;
 mod codec;
+mod company;
 mod deadline;
 mod held;
 mod insertion;

@@ -13,6 +13,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Params, ffi, params, params_from_iter};
 
 use super::codec::{self, Assignment, Decoded, Generated, NewRow, Wanted};
+use super::company::Company;
 use super::held::Held;
 use super::insertion::Insertion;
 use super::layout::Layout;
@@ -48,6 +49,8 @@ pub(super) struct SqliteWriter {
     tidied: c_int,
     /// What brings the write-ahead log to the disk and to its place, where commits do not wait for it.
     keeper: Option<LogKeeper>,
+    /// What tells whether other programs have the database open; None where nothing does.
+    company: Option<Company>,
     /// A write has changed more rows than its own.
     rippled: bool,
     /// The ledger's tables are there, as this host knows them.
@@ -82,6 +85,7 @@ impl SqliteWriter {
             locked_at: None,
             tidied: 0,
             keeper: None,
+            company: None,
             rippled: false,
             ledger_ready: false,
             restructured: false,
@@ -357,7 +361,15 @@ impl Writer for SqliteWriter {
             .path()
             .map(Path::new)
             .and_then(|path| LogKeeper::start(path).ok());
+        self.company = self
+            .company
+            .take()
+            .or_else(|| self.connection.path().map(Path::new).and_then(Company::of));
         self.leave_log_to_keeper(self.keeper.is_some())
+    }
+
+    fn may_have_company(&mut self) -> bool {
+        self.company.as_ref().is_none_or(Company::is_there)
     }
 
     fn make_durable(&mut self) -> Result<()> {
@@ -608,6 +620,8 @@ mod tests {
                 writer.commit_ahead().unwrap();
                 writer.commit_ahead().unwrap();
                 assert_eq!(synchronous(&writer), ahead);
+                let tells = cfg!(target_os = "linux") && mode == "wal";
+                assert_eq!(writer.may_have_company(), !tells);
                 writer.begin().unwrap();
                 writer.create_document_table(mode, NewKey::Text).unwrap();
                 writer.rollback().unwrap();
