@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use host::plugin::{Answer, Compiler, Fixed, Limits, Plugin, Work, World};
+use host::plugin::{Compiler, Fixed, Limits, Plugin, Work, World};
 use host::store::{Document, Format, Place};
+use migration_document::Outcome;
 use serde_json::Value;
 
 use crate::common::{checkout, conformance_plugin};
@@ -26,12 +27,15 @@ fn what_comes_back_is_the_same_either_way() {
     };
     let documents = documents();
     assert!(documents.len() > 25, "{}", documents.len());
-    let told = |answer: Answer| (answer.outcomes, format!("{:?}", answer.log));
     for size in [1, 7, documents.len()] {
         for batch in documents.chunks(size) {
             let call = |work: Work<'_>| {
-                work.call(&world, batch)
-                    .map(told)
+                let mut told = Vec::new();
+                let called = work.call(&world, batch, |outcomes| {
+                    told.extend(outcomes.into_iter().map(Outcome::into_owned));
+                });
+                called
+                    .map(|aside| (told, format!("{:?}", aside.log)))
                     .map_err(|error| error.to_string())
             };
             assert_eq!(call(plugin.forth()), call(plugin.forth().piecemeal()));

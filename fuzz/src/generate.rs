@@ -120,24 +120,24 @@ pub fn pointer(bytes: &mut Unstructured<'_>) -> Result<String> {
 }
 
 /// Some edits.
-pub fn edits(bytes: &mut Unstructured<'_>) -> Result<Vec<Edit>> {
+pub fn edits(bytes: &mut Unstructured<'_>) -> Result<Vec<Edit<'static>>> {
     let mut edits = Vec::new();
     for _ in 0..bytes.int_in_range(0..=6)? {
         edits.push(match bytes.int_in_range(0..=6)? {
             0..=3 => Edit::Set {
-                at: pointer(bytes)?,
+                at: pointer(bytes)?.into(),
                 value: if bytes.ratio(1, 40)? {
-                    bytes.arbitrary()?
+                    bytes.arbitrary::<String>()?.into()
                 } else {
-                    json(bytes)?
+                    json(bytes)?.into()
                 },
             },
             4 | 5 => Edit::Remove {
-                at: pointer(bytes)?,
+                at: pointer(bytes)?.into(),
             },
             _ => Edit::Rename {
-                from: pointer(bytes)?,
-                to: pointer(bytes)?,
+                from: pointer(bytes)?.into(),
+                to: pointer(bytes)?.into(),
             },
         });
     }

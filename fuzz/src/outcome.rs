@@ -95,11 +95,11 @@ fn outcome_of(bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-fn outcome(bytes: &mut Unstructured<'_>) -> Result<Outcome> {
+fn outcome(bytes: &mut Unstructured<'_>) -> Result<Outcome<'static>> {
     Ok(match bytes.int_in_range(0..=7)? {
-        0 => Outcome::Skip(bytes.arbitrary()?),
+        0 => Outcome::Skip(bytes.arbitrary::<String>()?.into()),
         1..=3 => Outcome::Edit(generate::edits(bytes)?),
-        4 | 5 => Outcome::Replace(body(bytes)?),
+        4 | 5 => Outcome::Replace(body(bytes)?.into()),
         6 => {
             let mut changes = Vec::new();
             for _ in 0..bytes.int_in_range(0..=4)? {

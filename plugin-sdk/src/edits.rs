@@ -1,5 +1,7 @@
 //! Edits of one document.
 
+use std::borrow::Cow;
+
 use migration_document::Edit;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,8 +11,9 @@ use crate::{Failure, codes, value};
 /// Edits of one document, applied one after the other, all of them or none. What no edit names
 /// keeps its exact bytes: number spellings, key order, escapes, white space.
 ///
-/// Pointers are JSON Pointers (RFC 6901): `/email`, `/address/city`. One that does not resolve, and
-/// a value that cannot be written as JSON, are that document's failure.
+/// Pointers are JSON Pointers (RFC 6901): `/email`, `/address/city`, as literals, which are not
+/// copied, or as `String`s. One that does not resolve, and a value that cannot be written as JSON,
+/// are that document's failure.
 ///
 /// ```
 /// use plugin_sdk::{Edits, Outcome};
@@ -24,7 +27,7 @@ use crate::{Failure, codes, value};
 #[derive(Debug, Clone, Default)]
 #[must_use = "edits do nothing until they are returned as an outcome"]
 pub struct Edits {
-    edits: Vec<Edit>,
+    edits: Vec<Edit<'static>>,
     /// The first value that could not be written as JSON. Kept until the edits are used, so that a
     /// chain of edits needs one `?` and not one for each.
     failure: Option<Failure>,
@@ -47,7 +50,7 @@ impl Edits {
     /// let edits = plugin_sdk::Edits::new().set("/tags/-", "new").set("/address", [("city", "Oslo")]);
     /// assert!(!edits.is_empty());
     /// ```
-    pub fn set(self, at: impl Into<String>, value: impl Serialize) -> Self {
+    pub fn set(self, at: impl Into<Cow<'static, str>>, value: impl Serialize) -> Self {
         let text = value::json(&value).map_err(|error| error.to_string());
         self.set_text(at.into(), text)
     }
@@ -61,7 +64,7 @@ impl Edits {
     /// let failure = Document::new("p", "{}").edited(Edits::new().set_json("/price", "6,10"));
     /// assert_eq!(failure.unwrap_err().code(), "invalid-value");
     /// ```
-    pub fn set_json(self, at: impl Into<String>, json: impl Into<String>) -> Self {
+    pub fn set_json(self, at: impl Into<Cow<'static, str>>, json: impl Into<String>) -> Self {
         let text = RawValue::from_string(json.into())
             .map(|value| value.get().to_owned())
             .map_err(|error| error.to_string());
@@ -69,9 +72,12 @@ impl Edits {
     }
 
     #[inline(always)]
-    fn set_text(mut self, at: String, text: Result<String, String>) -> Self {
+    fn set_text(mut self, at: Cow<'static, str>, text: Result<String, String>) -> Self {
         match text {
-            Ok(value) => self.edits.push(Edit::Set { at, value }),
+            Ok(value) => self.edits.push(Edit::Set {
+                at,
+                value: value.into(),
+            }),
             Err(error) => {
                 let message = format!("the value for {at} cannot be written as JSON: {error}");
                 self.failure
@@ -87,7 +93,7 @@ impl Edits {
     /// let edits = plugin_sdk::Edits::new().remove("/saveRegenerationHistory");
     /// assert!(!edits.is_empty());
     /// ```
-    pub fn remove(mut self, at: impl Into<String>) -> Self {
+    pub fn remove(mut self, at: impl Into<Cow<'static, str>>) -> Self {
         self.edits.push(Edit::Remove { at: at.into() });
         self
     }
@@ -99,7 +105,11 @@ impl Edits {
     /// let edits = plugin_sdk::Edits::new().rename("/title", "/recipeTitle");
     /// assert!(!edits.is_empty());
     /// ```
-    pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+    pub fn rename(
+        mut self,
+        from: impl Into<Cow<'static, str>>,
+        to: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.edits.push(Edit::Rename {
             from: from.into(),
             to: to.into(),
@@ -125,7 +135,7 @@ impl Edits {
     /// ```
     /// assert_eq!(plugin_sdk::Edits::new().set("/a", 1).into_model().unwrap().len(), 1);
     /// ```
-    pub fn into_model(self) -> Result<Vec<Edit>, Failure> {
+    pub fn into_model(self) -> Result<Vec<Edit<'static>>, Failure> {
         match self.failure {
             Some(failure) => Err(failure),
             None => Ok(self.edits),

@@ -1,5 +1,7 @@
 //! What to do about one document.
 
+use std::borrow::Cow;
+
 use migration_document::Outcome as Model;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::{Changes, Edits, Failure, codes};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an outcome does nothing until it is returned"]
-pub struct Outcome(Model);
+pub struct Outcome(Model<'static>);
 
 impl Outcome {
     /// Leave the document alone. The report counts how many were skipped for each reason, so keep
@@ -30,7 +32,7 @@ impl Outcome {
     /// ```
     /// let outcome = plugin_sdk::Outcome::skip("has a site already");
     /// ```
-    pub fn skip(reason: impl Into<String>) -> Self {
+    pub fn skip(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(Model::Skip(reason.into()))
     }
 
@@ -46,7 +48,7 @@ impl Outcome {
     /// ```
     pub fn replace(body: impl Serialize) -> Self {
         match serde_json::to_string(&body) {
-            Ok(body) => Self(Model::Replace(body)),
+            Ok(body) => Self(Model::Replace(body.into())),
             Err(error) => {
                 let message = format!("the new body cannot be written as JSON: {error}");
                 Failure::new(codes::INVALID_VALUE, message).into()
@@ -70,7 +72,7 @@ impl Outcome {
     /// assert_eq!(plugin_sdk::Outcome::delete().into_model(), Model::Delete);
     /// ```
     #[must_use]
-    pub fn into_model(self) -> Model {
+    pub fn into_model(self) -> Model<'static> {
         self.0
     }
 }

@@ -16,7 +16,7 @@ struct User {
 ///
 /// # Errors
 /// If there is no name to be found in it: every document of the sample has one.
-pub fn transform(body: &str, now: u64) -> Result<Option<Vec<Edit>>> {
+pub fn transform(body: &str, now: u64) -> Result<Option<Vec<Edit<'static>>>> {
     let user: User = serde_json::from_str(body)?;
     if user.display_name.is_some() {
         return Ok(None);
@@ -29,11 +29,11 @@ pub fn transform(body: &str, now: u64) -> Result<Option<Vec<Edit>>> {
     Ok(Some(vec![
         Edit::Set {
             at: "/displayName".into(),
-            value: serde_json::to_string(name)?,
+            value: serde_json::to_string(name)?.into(),
         },
         Edit::Set {
             at: "/updatedAt".into(),
-            value: now.to_string(),
+            value: now.to_string().into(),
         },
     ]))
 }

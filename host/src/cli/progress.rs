@@ -155,7 +155,7 @@ impl Description<'_> {
 
     fn edit_lines(&self, before: &str, edit: &Edit) -> String {
         let (at, value) = match edit {
-            Edit::Set { at, value } => (at, Some(value.as_str())),
+            Edit::Set { at, value } => (at, Some(&**value)),
             Edit::Remove { at } => (at, None),
             // The difference of two bodies has none.
             Edit::Rename { from, .. } => (from, None),

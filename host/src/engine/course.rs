@@ -102,7 +102,7 @@ impl<'d> Course<'d> {
     }
 
     /// The next stage, which has these rights, says what becomes of it.
-    pub fn take(&mut self, rights: &Rights, outcome: Outcome) {
+    pub fn take(&mut self, rights: &Rights, outcome: Outcome<'_>) {
         let part = self.part(rights, outcome).unwrap_or_else(|failure| {
             self.failed = Some(failure);
             // Nothing of what other stages made of it is written.
@@ -112,11 +112,11 @@ impl<'d> Course<'d> {
         self.parts.push(part);
     }
 
-    fn part(&mut self, rights: &Rights, outcome: Outcome) -> Result<Part, Failure> {
+    fn part(&mut self, rights: &Rights, outcome: Outcome<'_>) -> Result<Part, Failure> {
         let mut work = EditWork::new(&rights.limits);
         let table = &self.scope.table;
         let body = match outcome {
-            Outcome::Skip(reason) => return Ok(Part::Skipped(reason)),
+            Outcome::Skip(reason) => return Ok(Part::Skipped(reason.into_owned())),
             Outcome::Fail(failure) => return Err(failure),
             Outcome::Changes(changes) => return self.changes(rights, changes),
             Outcome::Delete => return self.delete(),
@@ -320,14 +320,14 @@ mod tests {
         }
     }
 
-    fn set(at: &str, value: &str) -> Vec<Edit> {
+    fn set(at: &'static str, value: &'static str) -> Vec<Edit<'static>> {
         vec![Edit::Set {
             at: at.into(),
             value: value.into(),
         }]
     }
 
-    fn own(edits: Vec<Edit>) -> Change {
+    fn own(edits: Vec<Edit<'static>>) -> Change {
         let at = Reference {
             table: "things".into(),
             id: "a".into(),

@@ -109,7 +109,7 @@ pub(super) fn meets(filter: &Filter, body: &str) -> bool {
 
 impl Intent {
     /// What an outcome of the only stage means for a document.
-    pub fn of(scope: &Scope, document: &Document, outcome: Outcome) -> Self {
+    pub fn of(scope: &Scope, document: &Document, outcome: Outcome<'_>) -> Self {
         Self {
             action: Action::of(scope, document, outcome),
             parts: Vec::new(),
@@ -126,12 +126,12 @@ impl Intent {
 }
 
 impl Action {
-    fn of(scope: &Scope, document: &Document, outcome: Outcome) -> Self {
+    fn of(scope: &Scope, document: &Document, outcome: Outcome<'_>) -> Self {
         let rights = scope.rights.first();
         let mut work = EditWork::new(&rights.limits);
         let mut leaves = false;
         let body = match outcome {
-            Outcome::Skip(reason) => return Self::Skip(reason),
+            Outcome::Skip(reason) => return Self::Skip(reason.into_owned()),
             Outcome::Fail(failure) => return Self::Fail(failure),
             Outcome::Delete => return Self::Delete,
             Outcome::Changes(changes) => {
@@ -340,9 +340,9 @@ mod tests {
         fn what_surely_leaves_does_not_meet_the_filter(
             members in prop::collection::btree_map("a|b|ab", value(), 0..4),
             edits in prop::collection::vec(prop_oneof![
-                4 => (place(), value()).prop_map(|(at, value)| Edit::Set { at, value }),
-                1 => place().prop_map(|at| Edit::Remove { at }),
-                1 => (place(), place()).prop_map(|(from, to)| Edit::Rename { from, to }),
+                4 => (place(), value()).prop_map(|(at, value)| Edit::Set { at: at.into(), value: value.into() }),
+                1 => place().prop_map(|at| Edit::Remove { at: at.into() }),
+                1 => (place(), place()).prop_map(|(from, to)| Edit::Rename { from: from.into(), to: to.into() }),
             ], 1..4),
             at in place(),
             test in prop_oneof![

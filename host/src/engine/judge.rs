@@ -35,7 +35,7 @@ pub fn judge(
     table: &Table,
     filter: &Filter,
     document: &Document,
-    mut outcome: Outcome,
+    mut outcome: Outcome<'_>,
 ) -> Judged {
     let table = Arc::new(table.clone());
     let scope = Scope {

@@ -19,10 +19,10 @@ use super::error::RunError;
 use super::intent::Intent;
 use super::named::{Left, Named};
 use super::sample::Sample;
-use super::transform::{Aside, Stage, transform};
+use super::transform::{Stage, transform};
 use crate::ledger::Checkpoint;
-use crate::plugin::SharedReader;
 use crate::plugin::world::lock;
+use crate::plugin::{Aside, SharedReader};
 use crate::stages::Stages;
 use crate::store::{Advice, Budget, Document, Mark, Range, Store, StoreError, Table, Unreadable};
 

@@ -9,7 +9,7 @@ use super::apply::{Rights, Scope};
 use super::course::Course;
 use super::error::RunError;
 use super::intent::{Intent, meets};
-use crate::plugin::{Answer, Asked, CallError, Fixed, Log, SharedReader, Work, World};
+use crate::plugin::{Aside, CallError, Fixed, SharedReader, Work, World};
 use crate::stages::Stages;
 use crate::store::Document;
 
@@ -39,15 +39,6 @@ pub(super) struct Transformed {
     pub asides: Vec<Aside>,
 }
 
-/// What a stage's plugin did besides saying what becomes of documents.
-#[derive(Debug, Default)]
-pub(super) struct Aside {
-    /// What it looked up.
-    pub asked: Vec<Asked>,
-    /// What it logged.
-    pub log: Log,
-}
-
 /// Has documents of a table transformed, one stage after the other. Lookups are answered by the reader, within the
 /// snapshot that it is in.
 pub(super) fn transform(
@@ -57,15 +48,16 @@ pub(super) fn transform(
     documents: &[Document],
 ) -> Result<Transformed, RunError> {
     if let Some(stage) = stages.only() {
-        let (outcomes, aside) = call(stage, &stage.world(reader), documents, || {
-            "the plugin".into()
-        })?;
+        let mut intents = Vec::with_capacity(documents.len());
+        let mut take = |outcome: Outcome<'_>| {
+            if let Some(document) = documents.get(intents.len()) {
+                intents.push(Intent::of(scope, document, outcome));
+            }
+        };
+        let whose = || "the plugin".into();
+        let aside = call(stage, &stage.world(reader), documents, whose, &mut take)?;
         return Ok(Transformed {
-            intents: documents
-                .iter()
-                .zip(outcomes)
-                .map(|(document, outcome)| Intent::of(scope, document, outcome))
-                .collect(),
+            intents,
             asides: vec![aside],
         });
     }
@@ -109,7 +101,9 @@ fn go_through(
         .filter_map(|(place, seen)| seen.then_some(place))
         .collect();
     let whose = || format!("the plugin of `{}`", rights.migration);
-    let (outcomes, mut aside) = call(stage, &stage.world(reader), &lent, whose)?;
+    let mut outcomes = Vec::with_capacity(lent.len());
+    let mut take = |outcome: Outcome<'_>| outcomes.push(outcome.into_owned());
+    let mut aside = call(stage, &stage.world(reader), &lent, whose, &mut take)?;
     aside.log.follow(|place| places.get(place).copied());
     let mut returned = match lent {
         Cow::Borrowed(_) => Vec::new(),
@@ -132,8 +126,11 @@ fn go_through(
     Ok(aside)
 }
 
-/// Calls a stage's plugin for documents. A trap takes down the whole call, so the batch is halved until the
-/// document that traps is alone; that one fails, and the others get their outcomes.
+/// What takes outcomes, one for each document, in order.
+type Take<'t> = dyn FnMut(Outcome<'_>) + 't;
+
+/// Calls a stage's plugin for documents, and gives what it says of them to `take`. A trap takes down the whole call, so the
+/// batch is halved until the document that traps is alone; that one fails, and the others get their outcomes.
 ///
 /// A batch that ran out of time is not halved: each half with the bad document in it would use its time
 /// up again. Its documents are called one by one, which costs an instance for each.
@@ -144,40 +141,39 @@ fn call(
     world: &World,
     documents: &[Document],
     whose: impl FnOnce() -> String,
-) -> Result<(Vec<Outcome>, Aside), RunError> {
-    let mut answer = Answer::default();
+    take: &mut Take<'_>,
+) -> Result<Aside, RunError> {
+    let mut aside = Aside::default();
     if let Some(first) = documents.first() {
-        halve(&|part| stage.work.call(world, part), documents, &mut answer).map_err(|error| {
-            RunError::Contract {
-                plugin: whose(),
-                documents: documents.len(),
-                first: first.id.clone(),
-                error,
-            }
+        let call = |part: &[Document], take: &mut Take<'_>| {
+            stage
+                .work
+                .call(world, part, |outcomes| outcomes.into_iter().for_each(take))
+        };
+        halve(&call, documents, 0, &mut aside, take).map_err(|error| RunError::Contract {
+            plugin: whose(),
+            documents: documents.len(),
+            first: first.id.clone(),
+            error,
         })?;
     }
-    let aside = Aside {
-        asked: answer.asked,
-        log: answer.log,
-    };
-    Ok((answer.outcomes, aside))
+    Ok(aside)
 }
 
-type Call<'c> = dyn Fn(&[Document]) -> Result<Answer, CallError> + 'c;
+type Call<'c> = dyn Fn(&[Document], &mut Take<'_>) -> Result<Aside, CallError> + 'c;
 
+/// `before` is how many documents of the batch come before these.
 fn halve(
     call: &Call<'_>,
     documents: &[Document],
-    transformed: &mut Answer,
+    before: usize,
+    aside: &mut Aside,
+    take: &mut Take<'_>,
 ) -> Result<(), CallError> {
-    let error = match call(documents) {
-        Ok(answer) => {
-            let before = transformed.outcomes.len();
-            transformed
-                .log
-                .append(answer.log, |place| Some(before + place));
-            transformed.outcomes.extend(answer.outcomes);
-            transformed.asked.extend(answer.asked);
+    let error = match call(documents, take) {
+        Ok(Aside { asked, log }) => {
+            aside.log.append(log, |place| Some(before + place));
+            aside.asked.extend(asked);
             return Ok(());
         }
         Err(error) => error,
@@ -188,7 +184,7 @@ fn halve(
         CallError::Limit(_) | CallError::Time(_) => "limit",
     };
     if documents.len() <= 1 {
-        transformed.outcomes.push(Outcome::Fail(Failure {
+        take(Outcome::Fail(Failure {
             code: code.into(),
             message: error.to_string(),
             at: None,
@@ -199,9 +195,12 @@ fn halve(
         CallError::Time(_) => 1,
         _ => documents.len().div_ceil(2),
     };
-    documents
-        .chunks(part)
-        .try_for_each(|part| halve(call, part, transformed))
+    let mut before = before;
+    for part in documents.chunks(part) {
+        halve(call, part, before, aside, take)?;
+        before += part.len();
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -222,11 +221,12 @@ mod tests {
             .collect()
     }
 
-    fn outcomes(outcomes: impl IntoIterator<Item = Outcome>) -> Answer {
-        Answer {
-            outcomes: outcomes.into_iter().collect(),
-            ..Answer::default()
-        }
+    /// What comes of documents, if they are called in this way.
+    fn halved(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Outcome<'static>>, CallError> {
+        let mut outcomes = Vec::new();
+        let mut take = |outcome: Outcome<'_>| outcomes.push(outcome.into_owned());
+        halve(call, documents, 0, &mut Aside::default(), &mut take)?;
+        Ok(outcomes)
     }
 
     proptest! {
@@ -236,17 +236,17 @@ mod tests {
             poison in proptest::collection::btree_set(0_usize..80, 0..6),
         ) {
             let calls = Cell::new(0_usize);
-            let call = |part: &[Document]| {
+            let call = |part: &[Document], take: &mut Take<'_>| {
                 calls.set(calls.get() + 1);
                 if part.iter().any(|document| poison.contains(&document.id.parse().unwrap())) {
                     return Err(CallError::Trap("unreachable".into()));
                 }
-                Ok(outcomes(part.iter().map(|document| Outcome::Skip(document.id.clone()))))
+                part.iter().for_each(|document| take(Outcome::Skip(document.id.as_str().into())));
+                Ok(Aside::default())
             };
-            let mut transformed = Answer::default();
-            halve(&call, &documents(count), &mut transformed).unwrap();
-            prop_assert_eq!(transformed.outcomes.len(), count);
-            for (number, outcome) in transformed.outcomes.iter().enumerate() {
+            let outcomes = halved(&call, &documents(count)).unwrap();
+            prop_assert_eq!(outcomes.len(), count);
+            for (number, outcome) in outcomes.iter().enumerate() {
                 match outcome {
                     Outcome::Skip(id) => prop_assert!(!poison.contains(&number) && *id == number.to_string()),
                     Outcome::Fail(failure) => prop_assert!(poison.contains(&number) && failure.code == "trap"),
@@ -263,36 +263,29 @@ mod tests {
     fn a_batch_that_ran_out_of_time_is_called_one_by_one() {
         let calls = Cell::new(0);
         let limit = crate::plugin::Limits::default().call_time(2).1;
-        let call = |part: &[Document]| {
+        let call = |part: &[Document], take: &mut Take<'_>| {
             calls.set(calls.get() + 1);
             match part {
-                [one] if one.id != "5" => Ok(outcomes([Outcome::Delete])),
-                _ => Err(CallError::Time(limit.clone())),
+                [one] if one.id != "5" => take(Outcome::Delete),
+                _ => return Err(CallError::Time(limit.clone())),
             }
+            Ok(Aside::default())
         };
-        let mut transformed = Answer::default();
-        halve(&call, &documents(64), &mut transformed).unwrap();
+        let outcomes = halved(&call, &documents(64)).unwrap();
         assert_eq!(calls.get(), 1 + 64);
-        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Fail(_));
-        assert_eq!(transformed.outcomes.iter().position(failed), Some(5));
-        assert_eq!(
-            transformed
-                .outcomes
-                .iter()
-                .filter(|outcome| failed(outcome))
-                .count(),
-            1
-        );
+        let failed = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Fail(_));
+        assert_eq!(outcomes.iter().position(failed), Some(5));
+        assert_eq!(outcomes.iter().filter(|outcome| failed(outcome)).count(), 1);
     }
 
     #[test]
     fn a_broken_contract_is_no_documents_fault() {
-        let call = |part: &[Document]| {
+        let call = |part: &[Document], _: &mut Take<'_>| {
             Err(CallError::OutcomeCount {
                 expected: part.len(),
                 found: 0,
             })
         };
-        assert!(halve(&call, &documents(8), &mut Answer::default()).is_err());
+        assert!(halved(&call, &documents(8)).is_err());
     }
 }

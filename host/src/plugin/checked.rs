@@ -29,7 +29,7 @@ type Checked = Result<(), Excess>;
 /// document's failure. What it would have written is data, and stays as it is. What it uses of its limits is noted
 /// where somebody wants to know.
 pub(crate) fn outcome(
-    outcome: &mut Outcome,
+    outcome: &mut Outcome<'_>,
     limits: &Limits,
     secrets: &Secrets,
     usage: Option<&mut Usage>,
@@ -40,7 +40,12 @@ pub(crate) fn outcome(
     };
     let clean = |text: &mut String| secrets.clean(mem::take(text));
     match outcome {
-        Outcome::Skip(reason) => *reason = clean(reason).into_string(),
+        Outcome::Skip(reason) => {
+            *reason = secrets
+                .clean(mem::take(reason).into_owned())
+                .into_string()
+                .into();
+        }
         Outcome::Fail(Failure { code, message, at }) => {
             check.note(|usage| usage.message_bytes.count(message.len()));
             *code = clean(code).into_string();
@@ -344,14 +349,14 @@ mod tests {
     use super::super::limits::Count;
     use super::*;
 
-    fn set(at: &str, value: &str) -> Edit {
+    fn set(at: &'static str, value: &'static str) -> Edit<'static> {
         Edit::Set {
             at: at.into(),
             value: value.into(),
         }
     }
 
-    fn checked(mut given: Outcome, limits: &Limits, secrets: &Secrets) -> Outcome {
+    fn checked<'o>(mut given: Outcome<'o>, limits: &Limits, secrets: &Secrets) -> Outcome<'o> {
         outcome(&mut given, limits, secrets, None);
         given
     }
@@ -390,7 +395,7 @@ mod tests {
         })
     }
 
-    fn rename(from: &str, to: &str) -> Edit {
+    fn rename(from: &'static str, to: &'static str) -> Edit<'static> {
         Edit::Rename {
             from: from.into(),
             to: to.into(),

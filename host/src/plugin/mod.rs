@@ -141,14 +141,6 @@ impl Plugin {
         })
     }
 
-    /// Has documents transformed, each call by a fresh instance.
-    ///
-    /// # Errors
-    /// If the plugin traps, hits a limit or breaks its contract.
-    pub fn transform(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
-        self.forth().call(world, documents)
-    }
-
     /// The plugin's `transform`.
     #[must_use]
     pub fn forth(&self) -> Work<'_> {
@@ -210,11 +202,17 @@ impl<'p> Work<'p> {
         }
     }
 
-    /// Calls it for a batch, each time in a fresh instance.
+    /// Calls it for a batch, each time in a fresh instance. `take` is given what it says of the documents: one outcome for each,
+    /// in order, with texts that are lent out of what it returned.
     ///
     /// # Errors
-    /// If the plugin traps, hits a limit or breaks its contract.
-    pub fn call(&self, world: &World, documents: &[Document]) -> Result<Answer, CallError> {
+    /// If the plugin traps, hits a limit or breaks its contract. Then `take` is given nothing.
+    pub fn call(
+        &self,
+        world: &World,
+        documents: &[Document],
+        take: impl FnOnce(Vec<Outcome<'_>>),
+    ) -> Result<Aside, CallError> {
         let Self {
             plugin,
             function,
@@ -222,19 +220,17 @@ impl<'p> Work<'p> {
         } = *self;
         plugin
             .linked
-            .outcomes(function, world, &plugin.limits, documents, gauge)
+            .outcomes(function, world, &plugin.limits, documents, gauge, take)
     }
 }
 
-/// What a plugin says of a batch.
+/// What a plugin did besides saying what becomes of documents.
 #[derive(Debug, Default)]
-pub struct Answer {
-    /// One outcome for each document, in order.
-    pub outcomes: Vec<Outcome>,
+pub struct Aside {
+    /// What it looked up.
+    pub asked: Vec<Asked>,
     /// What it logged.
     pub log: Log,
-    /// What it looked up on the way.
-    pub asked: Vec<Asked>,
 }
 
 /// Instances come and go with each batch. From a pool they take memory over that is mapped already: otherwise

@@ -434,18 +434,18 @@ mod tests {
     use crate::sample::json_text;
     use proptest::prelude::*;
 
-    fn put(at: &str, value: &str) -> Edit {
+    fn put<'a>(at: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Edit<'a> {
         Edit::Set {
             at: at.into(),
             value: value.into(),
         }
     }
 
-    fn take(at: &str) -> Edit {
+    fn take(at: &str) -> Edit<'_> {
         Edit::Remove { at: at.into() }
     }
 
-    fn mv(from: &str, to: &str) -> Edit {
+    fn mv<'a>(from: &'a str, to: &'a str) -> Edit<'a> {
         Edit::Rename {
             from: from.into(),
             to: to.into(),
@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_edits_of_a_large_body_are_made_in_one_go() {
         let body = |value: &str| format!("[{}]", vec![value; 100_000].join(","));
-        let edits: Vec<_> = (0..100_000).map(|n| put(&format!("/{n}"), "2")).collect();
+        let edits: Vec<_> = (0..100_000).map(|n| put(format!("/{n}"), "2")).collect();
         assert_eq!(apply(&body("1"), &edits).unwrap(), body("2"));
         // Once over the body, and no more.
         let within = |bytes| apply_within(&body("1"), &edits, &mut Allowance::of(bytes));
@@ -512,7 +512,7 @@ mod tests {
     fn an_edit_at_the_bottom_of_a_deep_body_needs_no_stack() {
         let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(2_000), "]".repeat(2_000));
         let at = "/0".repeat(2_000);
-        let edits = [put(&format!("{at}/a"), "1"), put(&format!("{at}/b"), "2")];
+        let edits = [put(format!("{at}/a"), "1"), put(format!("{at}/b"), "2")];
         assert_eq!(
             apply(&deep("{}"), &edits).unwrap(),
             deep(r#"{"a":1,"b":2}"#)

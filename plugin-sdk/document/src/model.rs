@@ -1,4 +1,8 @@
 //! The values of the interface, as plain data. `wit/migration.wit` says the same in WIT.
+//!
+//! What is said of each of many documents may be lent out of a larger text.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,27 +41,46 @@ pub struct Condition {
 /// One edit of a document. What no edit names keeps its exact bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Edit {
+pub enum Edit<'a> {
     /// Puts a value at a pointer: replaces what is there, or adds a member to an object.
     /// In an array an index replaces and `-` appends.
     Set {
         /// Where to.
-        at: String,
+        at: Cow<'a, str>,
         /// The JSON text of the value, kept as it is spelled.
-        value: String,
+        value: Cow<'a, str>,
     },
     /// Takes a member or an element out. There must be one.
     Remove {
         /// What to take out.
-        at: String,
+        at: Cow<'a, str>,
     },
     /// Moves a value without decoding it; replaces what is at `to`.
     Rename {
         /// Where the value is. There must be one.
-        from: String,
+        from: Cow<'a, str>,
         /// Where it goes.
-        to: String,
+        to: Cow<'a, str>,
     },
+}
+
+impl Edit<'_> {
+    /// The same with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Edit<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Set { at, value } => Edit::Set {
+                at: own(at),
+                value: own(value),
+            },
+            Self::Remove { at } => Edit::Remove { at: own(at) },
+            Self::Rename { from, to } => Edit::Rename {
+                from: own(from),
+                to: own(to),
+            },
+        }
+    }
 }
 
 /// A document of some table.
@@ -88,7 +111,7 @@ pub enum Change {
     /// Adds a document.
     Insert(Insertion),
     /// Edits a document.
-    Edit(Reference, Vec<Edit>),
+    Edit(Reference, Vec<Edit<'static>>),
     /// Gives a document a new body; the host works out what really changed.
     Replace(Reference, String),
     /// Takes a document away.
@@ -109,19 +132,34 @@ pub struct Failure {
 /// What to do about one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// Leave it alone; the reason is counted.
-    Skip(String),
+    Skip(Cow<'a, str>),
     /// Edit it.
-    Edit(Vec<Edit>),
+    Edit(Vec<Edit<'a>>),
     /// Give it a new body; the host works out what really changed.
-    Replace(String),
+    Replace(Cow<'a, str>),
     /// Take it away.
     Delete,
     /// Several changes, to this document and to others, made together or not at all.
     Changes(Vec<Change>),
     /// Quarantine it; the run goes on.
     Fail(Failure),
+}
+
+impl Outcome<'_> {
+    /// The same with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Outcome<'static> {
+        match self {
+            Self::Skip(reason) => Outcome::Skip(reason.into_owned().into()),
+            Self::Edit(edits) => Outcome::Edit(edits.into_iter().map(Edit::into_owned).collect()),
+            Self::Replace(body) => Outcome::Replace(body.into_owned().into()),
+            Self::Delete => Outcome::Delete,
+            Self::Changes(changes) => Outcome::Changes(changes),
+            Self::Fail(failure) => Outcome::Fail(failure),
+        }
+    }
 }
 
 /// What a migration is and all that it may touch. The host enforces it.

@@ -15,6 +15,7 @@
 //! assert_eq!(pack.outcomes(2, usize::MAX), Ok(said));
 //! ```
 
+use std::borrow::Cow;
 use std::slice;
 
 use thiserror::Error;
@@ -96,11 +97,11 @@ impl Pack {
         std::iter::from_fn(move || unpacking.text().ok())
     }
 
-    /// Its outcomes, which may take so many bytes of memory. They should be as many as `expected`.
+    /// Its outcomes, which may take so many bytes of memory. They should be as many as `expected`. Most of their texts are lent out of its own.
     ///
     /// # Errors
     /// If they take more, or it holds anything else.
-    pub fn outcomes(&self, expected: usize, room: usize) -> Result<Vec<Outcome>, UnpackError> {
+    pub fn outcomes(&self, expected: usize, room: usize) -> Result<Vec<Outcome<'_>>, UnpackError> {
         let mut unpacking = self.unpacking(room);
         let mut outcomes = Vec::with_capacity(expected.min(self.numbers.len()));
         while !unpacking.numbers.as_slice().is_empty() {
@@ -131,7 +132,7 @@ impl Pack {
     }
 
     #[inline(always)]
-    fn case<const N: usize>(&mut self, case: usize, texts: [&String; N]) {
+    fn case<const N: usize>(&mut self, case: usize, texts: [&str; N]) {
         self.number(case);
         texts.into_iter().for_each(|text| self.push_text(text));
     }
@@ -231,11 +232,16 @@ impl<'p> Unpacking<'p> {
         Ok(text)
     }
 
+    /// A text, which it accounts for as if it were not only lent.
     #[inline]
-    fn string(&mut self) -> Unpacked<String> {
+    fn lent(&mut self) -> Unpacked<Cow<'p, str>> {
         let text = self.text()?;
         self.take::<u8>(text.len())?;
-        Ok(text.to_owned())
+        Ok(text.into())
+    }
+
+    fn string(&mut self) -> Unpacked<String> {
+        self.lent().map(Cow::into_owned)
     }
 
     fn option(&mut self) -> Unpacked<Option<String>> {
@@ -260,11 +266,11 @@ impl<'p> Unpacking<'p> {
         Ok(items)
     }
 
-    fn outcome(&mut self) -> Unpacked<Outcome> {
+    fn outcome(&mut self) -> Unpacked<Outcome<'p>> {
         Ok(match self.number()? {
-            case::SKIP => Outcome::Skip(self.string()?),
+            case::SKIP => Outcome::Skip(self.lent()?),
             case::EDIT => Outcome::Edit(self.list(Self::edit)?),
-            case::REPLACE => Outcome::Replace(self.string()?),
+            case::REPLACE => Outcome::Replace(self.lent()?),
             case::DELETE => Outcome::Delete,
             case::CHANGES => Outcome::Changes(self.list(Self::change)?),
             case::FAIL => Outcome::Fail(Failure {
@@ -277,16 +283,16 @@ impl<'p> Unpacking<'p> {
     }
 
     #[inline]
-    fn edit(&mut self) -> Unpacked<Edit> {
+    fn edit(&mut self) -> Unpacked<Edit<'p>> {
         Ok(match self.number()? {
             case::SET => Edit::Set {
-                at: self.string()?,
-                value: self.string()?,
+                at: self.lent()?,
+                value: self.lent()?,
             },
-            case::REMOVE => Edit::Remove { at: self.string()? },
+            case::REMOVE => Edit::Remove { at: self.lent()? },
             case::RENAME => Edit::Rename {
-                from: self.string()?,
-                to: self.string()?,
+                from: self.lent()?,
+                to: self.lent()?,
             },
             _ => return Err(UnpackError::Malformed),
         })
@@ -299,7 +305,11 @@ impl<'p> Unpacking<'p> {
                 id: self.option()?,
                 body: self.string()?,
             }),
-            case::EDIT_OTHER => Change::Edit(self.reference()?, self.list(Self::edit)?),
+            case::EDIT_OTHER => {
+                let at = self.reference()?;
+                let edits = self.list(Self::edit)?;
+                Change::Edit(at, edits.into_iter().map(Edit::into_owned).collect())
+            }
             case::REPLACE_OTHER => Change::Replace(self.reference()?, self.string()?),
             case::DELETE_OTHER => Change::Delete(self.reference()?),
             _ => return Err(UnpackError::Malformed),
@@ -328,15 +338,21 @@ mod tests {
         ]
     }
 
-    fn edit() -> impl Strategy<Value = Edit> {
+    fn edit() -> impl Strategy<Value = Edit<'static>> {
         prop_oneof![
-            (text(), text()).prop_map(|(at, value)| Edit::Set { at, value }),
-            text().prop_map(|at| Edit::Remove { at }),
-            (text(), text()).prop_map(|(from, to)| Edit::Rename { from, to }),
+            (text(), text()).prop_map(|(at, value)| Edit::Set {
+                at: at.into(),
+                value: value.into(),
+            }),
+            text().prop_map(|at| Edit::Remove { at: at.into() }),
+            (text(), text()).prop_map(|(from, to)| Edit::Rename {
+                from: from.into(),
+                to: to.into(),
+            }),
         ]
     }
 
-    fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    fn edits() -> impl Strategy<Value = Vec<Edit<'static>>> {
         proptest::collection::vec(edit(), 0..4)
     }
 
@@ -351,11 +367,11 @@ mod tests {
         ]
     }
 
-    fn outcome() -> impl Strategy<Value = Outcome> {
+    fn outcome() -> impl Strategy<Value = Outcome<'static>> {
         prop_oneof![
-            text().prop_map(Outcome::Skip),
+            text().prop_map(|reason| Outcome::Skip(reason.into())),
             edits().prop_map(Outcome::Edit),
-            text().prop_map(Outcome::Replace),
+            text().prop_map(|body| Outcome::Replace(body.into())),
             Just(Outcome::Delete),
             proptest::collection::vec(change(), 0..4).prop_map(Outcome::Changes),
             (text(), text(), proptest::option::of(text()))
@@ -432,7 +448,8 @@ mod tests {
             &[1, 1],
             &[6],
         ] {
-            let found = packed(numbers).outcomes(0, usize::MAX);
+            let packed = packed(numbers);
+            let found = packed.outcomes(0, usize::MAX);
             assert_eq!(found, Err(UnpackError::Malformed), "{numbers:?}");
         }
         let vast = packed(&[1, 0xff, 0xff, 0xff, 0xff, 0x0f]);

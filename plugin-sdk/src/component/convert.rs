@@ -58,12 +58,12 @@ impl From<Condition> for wire::Condition {
     }
 }
 
-impl From<model::Outcome> for wire::Outcome {
-    fn from(outcome: model::Outcome) -> Self {
+impl From<model::Outcome<'_>> for wire::Outcome {
+    fn from(outcome: model::Outcome<'_>) -> Self {
         match outcome {
-            model::Outcome::Skip(reason) => Self::Skip(reason),
+            model::Outcome::Skip(reason) => Self::Skip(reason.into_owned()),
             model::Outcome::Edit(edits) => Self::Edit(wire_edits(edits)),
-            model::Outcome::Replace(body) => Self::Replace(body),
+            model::Outcome::Replace(body) => Self::Replace(body.into_owned()),
             model::Outcome::Delete => Self::Delete,
             model::Outcome::Changes(changes) => {
                 Self::Changes(changes.into_iter().map(Into::into).collect())
@@ -103,13 +103,17 @@ impl From<model::Reference> for wire::Reference {
     }
 }
 
-fn wire_edits(edits: Vec<model::Edit>) -> Vec<wire::Edit> {
+fn wire_edits(edits: Vec<model::Edit<'_>>) -> Vec<wire::Edit> {
     edits
         .into_iter()
         .map(|edit| match edit {
-            model::Edit::Set { at, value } => wire::Edit::Set((at, value)),
-            model::Edit::Remove { at } => wire::Edit::Remove(at),
-            model::Edit::Rename { from, to } => wire::Edit::Rename((from, to)),
+            model::Edit::Set { at, value } => {
+                wire::Edit::Set((at.into_owned(), value.into_owned()))
+            }
+            model::Edit::Remove { at } => wire::Edit::Remove(at.into_owned()),
+            model::Edit::Rename { from, to } => {
+                wire::Edit::Rename((from.into_owned(), to.into_owned()))
+            }
         })
         .collect()
 }

@@ -171,7 +171,7 @@ fn came_out(case: &Case, manifest: &Manifest, work: Work) -> Vec<(String, Actual
     all
 }
 
-type Told = (Outcome, Vec<Line>);
+type Told = (Outcome<'static>, Vec<Line>);
 
 /// What the migration says of documents that share a batch. As in a run, one that panics takes its batch down, whose
 /// documents are then called alone.
@@ -249,7 +249,7 @@ fn line(level: Level, message: &str) -> Line {
 /// Writes what became of a document, and tells it as cases expect it.
 fn settled(
     id: &str,
-    outcome: Outcome,
+    outcome: Outcome<'static>,
     log: Vec<Line>,
     manifest: &Manifest,
     store: &mut Store,

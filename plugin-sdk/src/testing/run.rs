@@ -235,15 +235,15 @@ pub(super) enum Settled {
 /// What an outcome comes to. Nothing is written yet.
 pub(super) fn settle(
     source: &Reference,
-    outcome: Outcome,
+    outcome: Outcome<'static>,
     manifest: &Manifest,
     store: &Store,
 ) -> Settled {
     let changes = match outcome {
-        Outcome::Skip(reason) => return Settled::Skipped(reason),
+        Outcome::Skip(reason) => return Settled::Skipped(reason.into_owned()),
         Outcome::Fail(failure) => return Settled::Failed(failure),
         Outcome::Edit(edits) => vec![Change::Edit(source.clone(), edits)],
-        Outcome::Replace(body) => vec![Change::Replace(source.clone(), body)],
+        Outcome::Replace(body) => vec![Change::Replace(source.clone(), body.into_owned())],
         Outcome::Delete => vec![Change::Delete(source.clone())],
         Outcome::Changes(changes) => changes,
     };
@@ -264,7 +264,13 @@ impl Writes {
 
 impl Report {
     /// Writes what became of a document, and counts it.
-    fn settle(&mut self, id: &str, outcome: Outcome, manifest: &Manifest, store: &mut Store) {
+    fn settle(
+        &mut self,
+        id: &str,
+        outcome: Outcome<'static>,
+        manifest: &Manifest,
+        store: &mut Store,
+    ) {
         let source = Reference {
             table: manifest.table.clone(),
             id: id.to_owned(),

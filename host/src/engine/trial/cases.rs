@@ -211,7 +211,9 @@ impl<'a> Bench<'a> {
         if self.case.documents.is_empty() {
             // No run calls a plugin for nothing, but the interface lets it.
             let stage = self.trial.stage(measured);
-            let called = stage.work.call(&stage.world(&self.trial.reader), &[]);
+            let called = stage
+                .work
+                .call(&stage.world(&self.trial.reader), &[], |_| ());
             called.map_err(|error| RunError::Contract {
                 plugin: "the plugin".into(),
                 documents: 0,

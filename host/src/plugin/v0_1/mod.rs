@@ -1,5 +1,6 @@
 //! The interface in its version 0.1: bindings, and calls.
 
+use std::mem;
 use std::time::Instant;
 
 use migration_document as model;
@@ -19,7 +20,7 @@ use super::log::{Level, Log, LogLine};
 use super::secrets::Secrets;
 use super::wasi;
 use super::world::{Asked, LookupError, World};
-use super::{Answer, Bounds, INTERFACE, TICK};
+use super::{Aside, Bounds, INTERFACE, TICK};
 use crate::store::Document;
 use values::{condition, document, manifest, outcome};
 
@@ -92,16 +93,22 @@ struct LentPack<'a> {
 /// Outcomes in one piece.
 #[derive(ComponentType, Lift)]
 #[component(record)]
-struct Returned {
+struct ReturnedPack {
     text: String,
     numbers: Vec<u8>,
+}
+
+/// Outcomes as they came.
+enum Returned {
+    Piecemeal(Vec<model::Outcome<'static>>),
+    InOnePiece(Pack),
 }
 
 /// A function that says what becomes of documents, each of which crosses by itself.
 type Piecemeal<'l> = TypedFunc<(&'l [Lent<'l>],), (Vec<types::Outcome>,)>;
 
 /// The same with a batch in one piece.
-type InOnePiece<'l> = TypedFunc<(LentPack<'l>,), (Returned,)>;
+type InOnePiece<'l> = TypedFunc<(LentPack<'l>,), (ReturnedPack,)>;
 
 fn piecemeal<'l>(
     plugin: &Instance,
@@ -196,7 +203,7 @@ impl Linked {
         })
     }
 
-    /// Has one of its functions say what becomes of documents, in a fresh instance.
+    /// Has one of its functions say what becomes of documents, in a fresh instance, and gives that to `take`.
     pub fn outcomes(
         &self,
         function: Function<'_>,
@@ -204,49 +211,68 @@ impl Linked {
         limits: &Limits,
         documents: &[Document],
         gauge: Option<&Gauge>,
-    ) -> Result<Answer, CallError> {
+        take: impl FnOnce(Vec<model::Outcome<'_>>),
+    ) -> Result<Aside, CallError> {
         let began = Instant::now();
         let mut usage = gauge.map(|_| Usage::default());
-        let answer = self.answer(function, world, limits, documents, &mut usage);
-        if let (Some(gauge), Some(mut usage)) = (gauge, usage) {
+        let note = |usage: Option<Usage>, error: Option<&CallError>| {
+            let (Some(gauge), Some(mut usage)) = (gauge, usage) else {
+                return;
+            };
             let time = began.elapsed();
             usage.took(time, documents.len());
-            if let Err(error) = &answer {
+            if let Some(error) = error {
                 usage.ended(limits, error);
             }
             gauge.note(&usage, time, documents.len());
-        }
-        answer
+        };
+        let mut called = match self.returned(function, world, limits, documents, &mut usage) {
+            Ok(called) => called,
+            Err(error) => {
+                note(usage, Some(&error));
+                return Err(error);
+            }
+        };
+        let secrets = &world.fixed.secrets;
+        let number = documents.len();
+        let outcomes = self.checked(&mut called.value, limits, secrets, number, &mut usage);
+        note(usage, outcomes.as_ref().err());
+        take(outcomes?);
+        Ok(Aside {
+            asked: called.asked,
+            log: called.log,
+        })
     }
 
-    fn answer(
+    /// What it says of so many documents, within its limits.
+    fn checked<'r>(
         &self,
-        function: Function<'_>,
-        world: &World,
+        returned: &'r mut Returned,
         limits: &Limits,
-        documents: &[Document],
+        secrets: &Secrets,
+        documents: usize,
         usage: &mut Option<Usage>,
-    ) -> Result<Answer, CallError> {
-        let Called {
-            value: mut outcomes,
-            log,
-            asked,
-        } = match function
-            .packed
-            .and_then(|export| Some((export, pack(documents)?)))
-        {
-            Some((export, pack)) => {
-                self.packed_outcomes(export, &pack, world, limits, documents.len(), usage)
+    ) -> Result<Vec<model::Outcome<'r>>, CallError> {
+        let mut outcomes = match returned {
+            Returned::Piecemeal(outcomes) => mem::take(outcomes),
+            Returned::InOnePiece(pack) => {
+                let room = match self.bounds {
+                    Bounds::Kept => limits.returned_bytes.0,
+                    Bounds::Lifted => usize::MAX,
+                };
+                pack.outcomes(documents, room)
+                    .map_err(|error| match error {
+                        UnpackError::TooLarge => CallError::Limit(limit!(limits.returned_bytes)),
+                        UnpackError::Malformed => CallError::Malformed(error),
+                    })?
             }
-            None => self.piecemeal_outcomes(function.export, world, limits, documents, usage),
-        }?;
-        if outcomes.len() != documents.len() {
+        };
+        if outcomes.len() != documents {
             return Err(CallError::OutcomeCount {
-                expected: documents.len(),
+                expected: documents,
                 found: outcomes.len(),
             });
         }
-        let secrets = &world.fixed.secrets;
         if let Some(usage) = usage {
             usage.returned(&outcomes);
         }
@@ -255,21 +281,29 @@ impl Linked {
                 checked::outcome(outcome, limits, secrets, usage.as_mut());
             }
         }
-        Ok(Answer {
-            outcomes,
-            log,
-            asked,
-        })
+        Ok(outcomes)
     }
 
-    fn piecemeal_outcomes(
+    fn returned(
         &self,
-        export: &ComponentExportIndex,
+        function: Function<'_>,
         world: &World,
         limits: &Limits,
         documents: &[Document],
         usage: &mut Option<Usage>,
-    ) -> Result<Called<Vec<model::Outcome>>, CallError> {
+    ) -> Result<Called<Returned>, CallError> {
+        let number = documents.len();
+        if let Some(export) = function.packed
+            && let Some(Pack { text, numbers }) = &pack(documents)
+        {
+            let called = self.call(world, limits, number, usage, |plugin, store| {
+                let pack = LentPack { text, numbers };
+                Ok(in_one_piece(plugin, store, export)?.call(store, (pack,))?.0)
+            })?;
+            return Ok(called.map(|ReturnedPack { text, numbers }| {
+                Returned::InOnePiece(Pack { text, numbers })
+            }));
+        }
         let batch: Vec<_> = documents
             .iter()
             .map(|document| Lent {
@@ -277,39 +311,12 @@ impl Linked {
                 body: &document.body,
             })
             .collect();
-        let called = self.call(world, limits, documents.len(), usage, |plugin, store| {
-            Ok(piecemeal(plugin, store, export)?.call(store, (&batch,))?.0)
-        })?;
-        Ok(called.map(|outcomes| outcomes.into_iter().map(outcome).collect()))
-    }
-
-    fn packed_outcomes(
-        &self,
-        export: &ComponentExportIndex,
-        documents: &Pack,
-        world: &World,
-        limits: &Limits,
-        number: usize,
-        usage: &mut Option<Usage>,
-    ) -> Result<Called<Vec<model::Outcome>>, CallError> {
         let called = self.call(world, limits, number, usage, |plugin, store| {
-            let Pack { text, numbers } = documents;
-            let pack = LentPack { text, numbers };
-            Ok(in_one_piece(plugin, store, export)?.call(store, (pack,))?.0)
+            Ok(piecemeal(plugin, store, function.export)?
+                .call(store, (&batch,))?
+                .0)
         })?;
-        let called = called.map(|Returned { text, numbers }| Pack { text, numbers });
-        let room = match self.bounds {
-            Bounds::Kept => limits.returned_bytes.0,
-            Bounds::Lifted => usize::MAX,
-        };
-        let outcomes = called
-            .value
-            .outcomes(number, room)
-            .map_err(|error| match error {
-                UnpackError::TooLarge => CallError::Limit(limit!(limits.returned_bytes)),
-                UnpackError::Malformed => CallError::Malformed(error),
-            })?;
-        Ok(called.map(|_| outcomes))
+        Ok(called.map(|outcomes| Returned::Piecemeal(outcomes.into_iter().map(outcome).collect())))
     }
 
     /// Makes an instance, calls it once, and throws it away: after a trap it could not be used again, and

@@ -27,13 +27,19 @@ pub(super) fn condition(condition: types::Condition) -> model::Condition {
     }
 }
 
-fn edits(edits: Vec<types::Edit>) -> Vec<model::Edit> {
+fn edits(edits: Vec<types::Edit>) -> Vec<model::Edit<'static>> {
     edits
         .into_iter()
         .map(|edit| match edit {
-            types::Edit::Set((at, value)) => model::Edit::Set { at, value },
-            types::Edit::Remove(at) => model::Edit::Remove { at },
-            types::Edit::Rename((from, to)) => model::Edit::Rename { from, to },
+            types::Edit::Set((at, value)) => model::Edit::Set {
+                at: at.into(),
+                value: value.into(),
+            },
+            types::Edit::Remove(at) => model::Edit::Remove { at: at.into() },
+            types::Edit::Rename((from, to)) => model::Edit::Rename {
+                from: from.into(),
+                to: to.into(),
+            },
         })
         .collect()
 }
@@ -45,11 +51,11 @@ fn reference(reference: types::Reference) -> model::Reference {
     }
 }
 
-pub(super) fn outcome(outcome: types::Outcome) -> model::Outcome {
+pub(super) fn outcome(outcome: types::Outcome) -> model::Outcome<'static> {
     match outcome {
-        types::Outcome::Skip(reason) => model::Outcome::Skip(reason),
+        types::Outcome::Skip(reason) => model::Outcome::Skip(reason.into()),
         types::Outcome::Edit(list) => model::Outcome::Edit(edits(list)),
-        types::Outcome::Replace(body) => model::Outcome::Replace(body),
+        types::Outcome::Replace(body) => model::Outcome::Replace(body.into()),
         types::Outcome::Delete => model::Outcome::Delete,
         types::Outcome::Changes(changes) => {
             model::Outcome::Changes(changes.into_iter().map(change).collect())

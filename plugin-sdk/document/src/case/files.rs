@@ -145,7 +145,7 @@ impl CaseFile {
             };
             let edit = Edit::Set {
                 at: "/expect".into(),
-                value: case.expectation(actual),
+                value: case.expectation(actual).into(),
             };
             text.replace_range(span.clone(), &apply(old, &[edit])?);
         }

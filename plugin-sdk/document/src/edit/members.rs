@@ -80,7 +80,7 @@ fn find(body: &str, root: Span, sets: &mut [Set<'_>]) -> Result<End, EditError> 
 }
 
 /// The edits as members to set; None if one of them is anything else, or a name stands twice.
-fn sets(edits: &[Edit]) -> Option<Vec<Set<'_>>> {
+fn sets<'e>(edits: &'e [Edit<'_>]) -> Option<Vec<Set<'e>>> {
     if edits.len() > FEW {
         return None;
     }
@@ -149,6 +149,8 @@ fn written(body: &str, mut sets: Vec<Set<'_>>, end: End) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -174,7 +176,7 @@ mod tests {
             let body = format!("{open}{{{before}{}{close}}}", members.join(&format!("{comma},")));
             let edits: Vec<_> = sets
                 .into_iter()
-                .map(|(name, value)| Edit::Set { at: format!("/{name}"), value })
+                .map(|(name, value)| Edit::Set { at: format!("/{name}").into(), value: value.into() })
                 .collect();
             if let Some(together) = set_members(&body, &edits).unwrap() {
                 prop_assert_eq!(together, one_by_one(&body, &edits).unwrap(), "{} {:?}", body, edits);
@@ -184,10 +186,12 @@ mod tests {
 
     #[test]
     fn only_different_members_of_an_object_are_set_together() {
-        let set = |at: &str| Edit::Set {
-            at: at.into(),
-            value: "1".into(),
-        };
+        fn set(at: impl Into<Cow<'static, str>>) -> Edit<'static> {
+            Edit::Set {
+                at: at.into(),
+                value: "1".into(),
+            }
+        }
         let together = |body: &str, edits: &[Edit]| set_members(body, edits).unwrap();
         assert_eq!(
             together("{}", &[set("/a"), set("/b")]).as_deref(),
@@ -201,7 +205,7 @@ mod tests {
         assert_eq!(
             together(
                 "{}",
-                &(0..17).map(|n| set(&format!("/{n}"))).collect::<Vec<_>>()
+                &(0..17).map(|n| set(format!("/{n}"))).collect::<Vec<_>>()
             ),
             None
         );

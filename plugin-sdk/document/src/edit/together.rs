@@ -94,7 +94,7 @@ pub(super) fn together(
 
 /// The edits, sorted by their pointers such that those that lead into one value stand together; None if one of them
 /// may touch what another one does, by being a rename or by leading to the same place or into it.
-fn apart(edits: &[Edit]) -> Option<Vec<Item<'_>>> {
+fn apart<'e>(edits: &'e [Edit<'_>]) -> Option<Vec<Item<'e>>> {
     let mut items = Vec::with_capacity(edits.len());
     for (edit, what) in edits.iter().enumerate() {
         let (Edit::Set { at: rest, .. } | Edit::Remove { at: rest }) = what else {
@@ -120,7 +120,7 @@ fn apart(edits: &[Edit]) -> Option<Vec<Item<'_>>> {
 
 struct Pass<'e> {
     body: &'e str,
-    edits: &'e [Edit],
+    edits: &'e [Edit<'e>],
     cuts: Vec<Cut<'e>>,
     /// The first edit that does not apply.
     failed: Option<(usize, EditError)>,
@@ -136,9 +136,9 @@ impl<'e> Pass<'e> {
     /// Notes that an edit leads nowhere. `held` says whether there is an object or array at its end.
     fn leads_nowhere(&mut self, edit: usize, held: bool) {
         let error = match self.edits.get(edit) {
-            Some(Edit::Set { at, .. }) if !held => EditError::NoParent { at: at.clone() },
+            Some(Edit::Set { at, .. }) if !held => EditError::NoParent { at: at.to_string() },
             Some(Edit::Set { at, .. } | Edit::Remove { at }) => {
-                EditError::Nowhere { at: at.clone() }
+                EditError::Nowhere { at: at.to_string() }
             }
             Some(Edit::Rename { .. }) | None => return,
         };
@@ -286,7 +286,7 @@ impl<'e> Pass<'e> {
 }
 
 /// The value that an edit sets.
-fn value(edits: &[Edit], edit: usize) -> &str {
+fn value<'e>(edits: &'e [Edit<'_>], edit: usize) -> &'e str {
     match edits.get(edit) {
         Some(Edit::Set { value, .. }) => json::trimmed(value),
         _ => "",
@@ -540,12 +540,15 @@ mod tests {
         }
     }
 
-    fn edit() -> impl Strategy<Value = Edit> {
+    fn edit() -> impl Strategy<Value = Edit<'static>> {
         let at = || "(/([a-d]|bc|~0|~1|[0-4]|-|)){1,3}|(/[a-d]){1}";
         let value = r#" ?2|\{"a": 1\}|\[0, \[\]\]|"w" ?"#;
         prop_oneof![
-            4 => (at(), value).prop_map(|(at, value)| Edit::Set { at, value }),
-            2 => at().prop_map(|at| Edit::Remove { at }),
+            4 => (at(), value).prop_map(|(at, value)| Edit::Set {
+                at: at.into(),
+                value: value.into(),
+            }),
+            2 => at().prop_map(|at| Edit::Remove { at: at.into() }),
         ]
     }
 
@@ -576,11 +579,11 @@ mod tests {
 
     #[test]
     fn edits_that_depend_on_each_other_are_not_made_together() {
-        let set = |at: &str| Edit::Set {
+        let set = |at: &'static str| Edit::Set {
             at: at.into(),
             value: "1".into(),
         };
-        let remove = |at: &str| Edit::Remove { at: at.into() };
+        let remove = |at: &'static str| Edit::Remove { at: at.into() };
         let body = r#"{"a": {"b": 0, "c-": 0}, "l": [0, 0],"z":0}"#;
         let made = |edits: &[Edit]| at_once(body, edits).unwrap();
         for edits in [

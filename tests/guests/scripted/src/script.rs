@@ -63,7 +63,7 @@ struct Lines {
     #[serde(default)]
     about_none: bool,
     /// The outcome; a skip if it says nothing.
-    then: Option<Outcome>,
+    then: Option<Outcome<'static>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -89,7 +89,7 @@ impl From<Level> for log::Level {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Wish {
-    Outcome(Outcome),
+    Outcome(Outcome<'static>),
     Request(Request),
 }
 
@@ -163,7 +163,7 @@ fn wish(body: &str, way: Way) -> serde_json::Result<Option<Wish>> {
 }
 
 /// What becomes of the document at this place of its batch.
-fn grant(request: Request, place: u32) -> Outcome {
+fn grant(request: Request, place: u32) -> Outcome<'static> {
     match request {
         Request::Trap => std::process::abort(),
         Request::Loop => loop {
@@ -177,7 +177,7 @@ fn grant(request: Request, place: u32) -> Outcome {
             }
         }
         // Settled where the whole batch is seen.
-        Request::OneTooFew | Request::OneTooMany => Outcome::Skip(String::new()),
+        Request::OneTooFew | Request::OneTooMany => Outcome::Skip("".into()),
         Request::Log(message) => {
             log::emit(log::Level::Warn, &message, Some(place));
             Outcome::Skip("logged".into())
@@ -228,14 +228,14 @@ fn grant(request: Request, place: u32) -> Outcome {
 }
 
 /// Keeps an answer in the document.
-fn answer(json: &str) -> Outcome {
+fn answer(json: &str) -> Outcome<'static> {
     Outcome::Edit(vec![Edit::Set {
         at: "/answer".into(),
-        value: json.into(),
+        value: json.to_owned().into(),
     }])
 }
 
-fn no_answer(error: &lookup::Error) -> Outcome {
+fn no_answer(error: &lookup::Error) -> Outcome<'static> {
     let (code, message) = match error {
         lookup::Error::NotGranted(table) => ("lookup-not-granted", table),
         lookup::Error::UnknownTable(table) => ("lookup-unknown-table", table),
