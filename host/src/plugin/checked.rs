@@ -34,6 +34,11 @@ pub(crate) fn outcome(
     secrets: &Secrets,
     usage: Option<&mut Usage>,
 ) {
+    if let (Outcome::Edit(edits), None) = (&*outcome, &usage)
+        && are_small(edits, limits)
+    {
+        return;
+    }
     let mut check = Check {
         usage,
         ..Check::new(limits)
@@ -63,6 +68,22 @@ pub(crate) fn outcome(
             at: None,
         });
     }
+}
+
+/// Whether edits are nowhere near a limit, as most are: so short that they cannot be nested too deep either.
+#[inline]
+fn are_small(edits: &[Edit], limits: &Limits) -> bool {
+    let most = limits
+        .id_bytes
+        .0
+        .min(limits.json_size.0)
+        .min(limits.json_depth.0);
+    edits.len() <= limits.document_edits.0
+        && edits.iter().all(|edit| match edit {
+            Edit::Set { at, value } => at.len() + value.len() <= most,
+            Edit::Remove { at } => at.len() <= most,
+            Edit::Rename { .. } => false,
+        })
 }
 
 /// Checks that a manifest is within its limits.
