@@ -45,12 +45,7 @@ pub(crate) fn outcome(
     };
     let clean = |text: &mut String| secrets.clean(mem::take(text));
     match outcome {
-        Outcome::Skip(reason) => {
-            *reason = secrets
-                .clean(mem::take(reason).into_owned())
-                .into_string()
-                .into();
-        }
+        Outcome::Skip(reason) => *reason = clean(reason.to_mut()).into_string().into(),
         Outcome::Fail(Failure { code, message, at }) => {
             check.note(|usage| usage.message_bytes.count(message.len()));
             *code = clean(code).into_string();

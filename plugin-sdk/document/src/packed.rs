@@ -97,7 +97,8 @@ impl Pack {
         std::iter::from_fn(move || unpacking.text().ok())
     }
 
-    /// Its outcomes, which may take so many bytes of memory. They should be as many as `expected`. Most of their texts are lent out of its own.
+    /// Its outcomes, which may take so many bytes of memory. They should be as many as `expected`. Most of their texts are
+    /// lent out of its own.
     ///
     /// # Errors
     /// If they take more, or it holds anything else.

@@ -355,16 +355,12 @@ impl Writer for SqliteWriter {
         if self.keeper.is_some() || !has_log(&self.connection)? {
             return Ok(());
         }
+        let database = self.connection.path().map(Path::new);
         // Without it commits go on waiting.
-        self.keeper = self
-            .connection
-            .path()
-            .map(Path::new)
-            .and_then(|path| LogKeeper::start(path).ok());
-        self.company = self
-            .company
-            .take()
-            .or_else(|| self.connection.path().map(Path::new).and_then(Company::of));
+        self.keeper = database.and_then(|path| LogKeeper::start(path).ok());
+        if self.company.is_none() {
+            self.company = database.and_then(Company::of);
+        }
         self.leave_log_to_keeper(self.keeper.is_some())
     }
 
