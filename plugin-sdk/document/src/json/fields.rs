@@ -6,75 +6,50 @@
 //! string, tell which brackets mean something, and how many of them are open.
 
 #[cfg(target_feature = "simd128")]
-use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, u8x16_splat, v128, v128_and, v128_load, v128_or};
+use std::arch::wasm32::{
+    i8x16_bitmask, i8x16_eq, u8x16_splat, v128, v128_and, v128_any_true, v128_load, v128_or,
+};
+use std::num::NonZero;
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::skim::{self, skip_space, string_end, value_end, within_strings};
 
 /// How many bytes are looked at together.
 const BLOCK: usize = u64::BITS as usize;
 
-/// A member, by where it stands in its text.
+/// A member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field<'t> {
-    text: &'t str,
-    name: Range<usize>,
-    value: Range<usize>,
+    name: &'t [u8],
+    value: &'t str,
     /// There is no backslash in the text.
     plain: bool,
 }
 
 impl<'t> Field<'t> {
-    /// The member whose name stands here, between quotes.
-    #[inline(always)]
-    fn of(fields: &Fields<'t>, name: Range<usize>) -> Option<Self> {
-        let Fields { text, plain, .. } = *fields;
-        let bytes = text.as_bytes();
-        let colon = skip_space(bytes, name.end + 1);
-        if bytes.get(colon) != Some(&b':') {
-            return None;
-        }
-        let value = skip_space(bytes, colon + 1);
-        let value = value..value_end(bytes, value)?;
-        let field = Self {
-            text,
-            name,
-            value,
-            plain,
-        };
-        matches!(bytes.get(field.behind()), Some(b',' | b'}')).then_some(field)
-    }
-
-    /// Where the comma stands behind it, or the bracket.
-    fn behind(&self) -> usize {
-        skip_space(self.text.as_bytes(), self.value.end)
-    }
-
     /// The bytes of its name.
     #[must_use]
     pub fn name(&self) -> &'t [u8] {
-        let bytes = self.text.as_bytes();
-        bytes.get(self.name.clone()).unwrap_or_default()
+        self.name
     }
 
     /// The text of the value.
     #[must_use]
     #[inline(always)]
     pub fn value(&self) -> &'t str {
-        self.text.get(self.value.clone()).unwrap_or_default()
+        self.value
     }
 
     /// What the value says, if it is a string without any backslash.
     #[must_use]
     #[inline(always)]
     pub fn plain_string(&self) -> Option<&'t str> {
-        let value = self.value();
         if self.plain {
-            value.strip_prefix('"')?.strip_suffix('"')
+            self.value.strip_prefix('"')?.strip_suffix('"')
         } else {
-            skim::plain_string(value)
+            skim::plain_string(self.value)
         }
     }
 }
@@ -97,8 +72,8 @@ pub struct Fields<'t> {
     first: usize,
     /// There is no backslash in the text.
     plain: bool,
-    /// How far it was gone over.
-    scan: Scan,
+    /// How far it was gone over, where that was necessary.
+    scan: Option<Box<Scan>>,
 }
 
 /// A member that cannot be told by its name alone: there are several, or the text is no JSON.
@@ -108,7 +83,7 @@ pub struct NoField;
 impl<'t> Fields<'t> {
     /// The members of this text; None if it is no object, or a key of it is spelled with a backslash: it may be any name.
     #[must_use]
-    #[inline(always)]
+    #[inline(never)]
     pub fn of(text: &'t str) -> Option<Self> {
         let bytes = text.as_bytes();
         let open = skip_space(bytes, 0);
@@ -120,7 +95,7 @@ impl<'t> Fields<'t> {
             text,
             first: skip_space(bytes, open + 1),
             plain,
-            scan: Scan::default(),
+            scan: None,
         })
     }
 
@@ -128,38 +103,129 @@ impl<'t> Fields<'t> {
     ///
     /// # Errors
     /// If there are several, it has no value, or the name is one that is spelled with a backslash, or is empty.
-    // Not a part of a larger function: what turns WebAssembly into machine code keeps values in registers where a
-    // function is small.
     #[inline(never)]
     pub fn named(&mut self, name: &str) -> Result<Option<Field<'t>>, NoField> {
-        if name.is_empty() || !skim::is_plain(name.as_bytes()) {
+        if name.is_empty() {
             return Err(NoField);
         }
-        let bytes = self.text.as_bytes();
-        let mut found = None;
-        let mut from = self.first;
-        while let Some(quote) = find(bytes, from, name.as_bytes()) {
-            let place = quote + 1..quote + 1 + name.len();
-            from = place.end;
-            // What a value says may be the same as a name, and so may be the names of others. What else ends like that
-            // is a key with a backslash in it.
-            if bytes.get(skip_space(bytes, from + 1)) == Some(&b':')
-                && self.scan.depth_at(quote, bytes) == 1
-            {
-                let field = Field::of(self, place).ok_or(NoField)?;
-                if found.replace(field).is_some() {
-                    return Err(NoField);
-                }
-            }
+        let Some(start) = self.next(name.as_bytes(), self.first) else {
+            return Ok(None);
+        };
+        let place = start.get()..start.get() + name.len();
+        // Where it is no string by itself, the name is one that has to be spelled with a backslash.
+        if string_end(self.text.as_bytes(), place.start) != Some((place.end + 1, false))
+            || self.next(name.as_bytes(), place.end).is_some()
+        {
+            return Err(NoField);
         }
-        Ok(found)
+        self.field(place).map(Some).ok_or(NoField)
+    }
+
+    /// The member whose name stands here, between quotes.
+    #[inline(always)]
+    fn field(&self, name: Range<usize>) -> Option<Field<'t>> {
+        let value = self.value_behind(name.end)?;
+        matches!(self.behind(value.end).1, Some(b',' | b'}')).then_some(())?;
+        Some(Field {
+            name: self.text.as_bytes().get(name)?,
+            value: self.text.get(value)?,
+            plain: self.plain,
+        })
+    }
+
+    /// Where the value stands of a member whose name ends with a quote here.
+    #[inline(always)]
+    fn value_behind(&self, quote: usize) -> Option<Range<usize>> {
+        let bytes = self.text.as_bytes();
+        let value = skip_space(bytes, colon_behind(bytes, quote)? + 1);
+        Some(value..value_end(bytes, value)?)
+    }
+
+    /// What stands behind a value, and where.
+    #[inline(always)]
+    fn behind(&self, value: usize) -> (usize, Option<&'t u8>) {
+        let bytes = self.text.as_bytes();
+        let behind = skip_space(bytes, value);
+        (behind, bytes.get(behind))
+    }
+
+    /// Where the name of a member stands next, from here on.
+    // Neither this nor what follows is a part of a larger function: what turns WebAssembly into machine code keeps values
+    // in registers where a function is small.
+    #[inline(never)]
+    fn next(&mut self, name: &[u8], from: usize) -> Option<NonZero<usize>> {
+        let bytes = self.text.as_bytes();
+        let first = *name.first()?;
+        let mut rest = bytes.get(from..)?;
+        while let Some(block) = rest.first_chunk() {
+            let quotes = quotes_before(block, first);
+            if quotes != 0
+                && let found @ Some(_) = self.key_behind(quotes, bytes.len() - rest.len(), name)
+            {
+                return found;
+            }
+            rest = rest.get(BLOCK..)?;
+        }
+        if rest.len() < name.len() + 2 {
+            return None;
+        }
+        // The last block ends with what is left, and begins before it.
+        let (quotes, skipped) = match bytes.last_chunk::<{ BLOCK + 1 }>() {
+            Some(block) => (quotes_before(block, first), block.len() - rest.len()),
+            None => (quotes_before(&pad(rest), first), 0),
+        };
+        let start = bytes.len() - rest.len() - skipped;
+        self.key_behind(quotes & !below(skipped as u32), start, name)
+    }
+
+    /// Where the name of a member stands behind one of these quotes of the block that begins here.
+    #[inline(never)]
+    fn key_behind(&mut self, mut quotes: u64, block: usize, name: &[u8]) -> Option<NonZero<usize>> {
+        while quotes != 0 {
+            let place = block + quotes.trailing_zeros() as usize + 1;
+            if self.is_key(place, name) {
+                return NonZero::new(place);
+            }
+            quotes &= quotes - 1;
+        }
+        None
+    }
+
+    /// Whether this name is that of a member of the object, and stands here. There is a quote before it.
+    #[inline(always)]
+    fn is_key(&mut self, place: usize, name: &[u8]) -> bool {
+        let bytes = self.text.as_bytes();
+        let end = place + name.len();
+        bytes.get(end) == Some(&b'"')
+            && bytes.get(place..end).is_some_and(|found| are_same(found, name))
+            // What a value says may be the same as a name, and so may be the names of others.
+            && colon_behind(bytes, end).is_some()
+            && self.is_own(place)
+    }
+
+    /// Whether the member whose key stands here is one of the object itself.
+    #[inline(always)]
+    fn is_own(&mut self, key: usize) -> bool {
+        // Nothing is opened before most of those that stand near the begin.
+        let bytes = self.text.as_bytes();
+        let begin = bytes.get(self.first..).unwrap_or_default().first_chunk();
+        let before = key - self.first;
+        begin.is_some_and(|block| before < BLOCK && brackets(block) & below(before as u32) == 0)
+            || self.is_own_far_off(key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_own_far_off(&mut self, key: usize) -> bool {
+        let scan = self.scan.get_or_insert_default();
+        scan.depth_at(key, self.text.as_bytes()) == 1
     }
 
     /// The first name of a member that is none of these; None if there is none.
     ///
     /// # Errors
     /// If a member before it has no value.
-    #[inline(always)]
+    #[inline(never)]
     pub fn other(&self, names: &[&str]) -> Result<Option<&'t [u8]>, NoField> {
         let bytes = self.text.as_bytes();
         let mut at = self.first;
@@ -176,61 +242,38 @@ impl<'t> Fields<'t> {
             if !names.iter().any(|known| known.as_bytes() == name) {
                 return Ok(Some(name));
             }
-            let behind = Field::of(self, place).ok_or(NoField)?.behind();
-            if bytes.get(behind) != Some(&b',') {
+            let value = self.value_behind(place.end).ok_or(NoField)?;
+            let (comma, Some(b',')) = self.behind(value.end) else {
                 return Ok(None);
-            }
-            at = skip_space(bytes, behind + 1);
+            };
+            at = skip_space(bytes, comma + 1);
         }
     }
 }
 
-/// Where the first quote is of the next two between which this name stands.
+/// Whether these are the same bytes: at least one of each, and as many of both. In a sandbox comparing any number of bytes goes
+/// byte by byte.
 #[inline(always)]
-fn find(bytes: &[u8], mut from: usize, name: &[u8]) -> Option<usize> {
-    let Some(last) = bytes.len().checked_sub(BLOCK + name.len() + 1) else {
-        return find_in_short(bytes, from, name);
-    };
-    while from < last + BLOCK {
-        // The last block begins in the one before.
-        let block = from.min(last);
-        let mut hits = begins_of(block, bytes, name)? & !below((from - block) as u32);
-        while hits != 0 {
-            let quote = block + hits.trailing_zeros() as usize;
-            if bytes.get(quote) == Some(&b'"')
-                && bytes.get(quote + 1 + name.len()) == Some(&b'"')
-                && bytes.get(quote + 1..)?.starts_with(name)
-            {
-                return Some(quote);
-            }
-            hits &= hits - 1;
-        }
-        from = block + BLOCK;
+fn are_same(some: &[u8], others: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (some.first_chunk::<8>(), some.last_chunk::<8>()) {
+        return others.first_chunk() == Some(first)
+            && others.last_chunk() == Some(last)
+            && (some.len() <= 16 || some == others);
     }
-    None
+    if let (Some(first), Some(last)) = (some.first_chunk::<4>(), some.last_chunk::<4>()) {
+        return others.first_chunk() == Some(first) && others.last_chunk() == Some(last);
+    }
+    let middle = some.len() / 2;
+    some.first() == others.first()
+        && some.get(middle) == others.get(middle)
+        && some.last() == others.last()
 }
 
-/// The bytes of a block behind which the first two of a name stand, or all of it and a quote.
+/// Where the colon stands behind a string, which ends with a quote here.
 #[inline(always)]
-fn begins_of(block: usize, bytes: &[u8], name: &[u8]) -> Option<u64> {
-    let first = bytes.get(block + 1..)?.first_chunk()?;
-    let second = bytes.get(block + 2..)?.first_chunk()?;
-    let next = *name.get(1).unwrap_or(&b'"');
-    Some(both_equal((first, *name.first()?), (second, next)))
-}
-
-/// [`find`] in a text of any length.
-#[cold]
-#[inline(never)]
-fn find_in_short(bytes: &[u8], mut from: usize, name: &[u8]) -> Option<usize> {
-    loop {
-        let start = from + memmem::find(bytes.get(from..)?, name)?;
-        let quote = start.checked_sub(1)?;
-        if bytes.get(quote) == Some(&b'"') && bytes.get(start + name.len()) == Some(&b'"') {
-            return Some(quote);
-        }
-        from = start + 1;
-    }
+fn colon_behind(bytes: &[u8], quote: usize) -> Option<usize> {
+    let colon = skip_space(bytes, quote + 1);
+    (bytes.get(colon) == Some(&b':')).then_some(colon)
 }
 
 /// Whether a key of the object is spelled with a backslash.
@@ -419,11 +462,19 @@ fn last_bits(bytes: &[u8], rest: &[u8]) -> Bits {
     if let Some(block) = bytes.last_chunk() {
         return bits(block).behind(BLOCK - rest.len());
     }
-    let mut padded = [b' '; BLOCK];
-    if let Some(start) = padded.get_mut(..rest.len()) {
-        start.copy_from_slice(rest);
-    }
-    bits(&padded)
+    bits(&pad(rest))
+}
+
+/// Bytes with white space behind them; as much of it as there is room for.
+#[cold]
+#[inline(never)]
+fn pad<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut padded = [b' '; N];
+    padded
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    padded
 }
 
 /// What sets the bit in which a curly bracket differs from a square one.
@@ -451,16 +502,24 @@ fn bits(block: &[u8; BLOCK]) -> Bits {
     bits
 }
 
-/// The places at which each of these blocks has its byte.
+/// The quotes of a block behind which this byte stands.
 #[cfg(target_feature = "simd128")]
 #[inline(always)]
-fn both_equal(first: (&[u8; BLOCK], u8), second: (&[u8; BLOCK], u8)) -> u64 {
-    let mut bits = 0;
-    for part in 0..4 {
-        let is = |(block, byte)| i8x16_eq(load(block, part), u8x16_splat(byte));
-        bits |= u64::from(i8x16_bitmask(v128_and(is(first), is(second)))) << (16 * part);
+fn quotes_before(block: &[u8; BLOCK + 1], byte: u8) -> u64 {
+    let [a, b, c, d] = [0, 16, 32, 48].map(|at| {
+        // SAFETY: each is followed by 17 bytes, at least, and a load needs no alignment.
+        let load = |at| unsafe { v128_load(block.as_ptr().add(at).cast()) };
+        v128_and(
+            i8x16_eq(load(at), u8x16_splat(b'"')),
+            i8x16_eq(load(at + 1), u8x16_splat(byte)),
+        )
+    });
+    // Hardly ever there is one.
+    if !v128_any_true(v128_or(v128_or(a, b), v128_or(c, d))) {
+        return 0;
     }
-    bits
+    let bits = |found, at| u64::from(i8x16_bitmask(found)) << at;
+    bits(a, 0) | bits(b, 16) | bits(c, 32) | bits(d, 48)
 }
 
 /// A quarter of a block.
@@ -470,6 +529,23 @@ fn load(block: &[u8; BLOCK], part: usize) -> v128 {
     // SAFETY: the block has four times 16 bytes, of which this is one with `part` below four, as all callers have it;
     // and a load needs no alignment.
     unsafe { v128_load(block.as_ptr().add(16 * part).cast()) }
+}
+
+/// The brackets of a block, in strings or not.
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn brackets(block: &[u8; BLOCK]) -> u64 {
+    (0..4).fold(0, |bits, part| {
+        let curly = v128_or(load(block, part), u8x16_splat(CURLY));
+        let is = |byte| i8x16_eq(curly, u8x16_splat(byte));
+        bits | u64::from(i8x16_bitmask(v128_or(is(b'{'), is(b'}')))) << (16 * part)
+    })
+}
+
+#[cfg(not(target_feature = "simd128"))]
+fn brackets(block: &[u8; BLOCK]) -> u64 {
+    let Bits { opens, closes, .. } = bits(block);
+    opens | closes
 }
 
 #[cfg(not(target_feature = "simd128"))]
@@ -488,10 +564,9 @@ fn bits(block: &[u8; BLOCK]) -> Bits {
 }
 
 #[cfg(not(target_feature = "simd128"))]
-fn both_equal(first: (&[u8; BLOCK], u8), second: (&[u8; BLOCK], u8)) -> u64 {
-    let is = |(block, byte): (&[u8; BLOCK], u8), place| block[place] == byte;
-    (0..BLOCK).fold(0, |bits, place| {
-        bits | u64::from(is(first, place) && is(second, place)) << place
+fn quotes_before(block: &[u8; BLOCK + 1], byte: u8) -> u64 {
+    (block.windows(2).zip(0..)).fold(0, |bits, (pair, place)| {
+        bits | u64::from(pair == [b'"', byte]) << place
     })
 }
 
@@ -586,6 +661,18 @@ mod tests {
                 fields.other(names).unwrap(),
                 other.map(|(name, _)| name.as_bytes())
             );
+        }
+
+        #[test]
+        fn bytes_are_the_same_if_each_is(
+            bytes in proptest::collection::vec(any::<u8>(), 1..40),
+            changed: prop::sample::Index,
+            bit in 0_u32..9,
+        ) {
+            let mut others = bytes.clone();
+            // One of nine changes nothing.
+            others[changed.index(bytes.len())] ^= 1_u8.checked_shl(bit).unwrap_or(0);
+            prop_assert_eq!(are_same(&bytes, &others), bytes == others);
         }
 
         #[test]

@@ -1,6 +1,9 @@
 //! Going over JSON text without looking into it: where strings and values end.
 //!
-//! Most strings are short, so that eight bytes at a time find their ends sooner than a routine for long ones.
+//! Most strings are short, so that a few bytes at a time find their ends sooner than a routine for long ones.
+
+#[cfg(target_feature = "simd128")]
+use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, u8x16_splat, v128_load, v128_or};
 
 use memchr::memchr2;
 
@@ -93,13 +96,13 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     const SHORT: usize = 48;
     let mut at = start;
     // Outside of a loop: in a sandbox each turn of one is looked at, whether time is up. Most keys end here.
-    let mut ends = ends_in_word(bytes, at);
-    while ends == Some(0) && at - start < SHORT {
-        at += 8;
-        ends = ends_in_word(bytes, at);
+    let mut end = end_in_step(bytes, at);
+    while end == Some(None) && at - start < SHORT {
+        at += STEP;
+        end = end_in_step(bytes, at);
     }
-    if let Some(found) = ends.filter(|found| *found != 0) {
-        at += first(found);
+    if let Some(Some(length)) = end {
+        at += length;
         if bytes.get(at) == Some(&b'"') {
             return Some((at + 1, false));
         }
@@ -107,11 +110,36 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     long_string_end(bytes, at)
 }
 
-/// Which of the eight bytes from here on is a quote or a backslash, as [`zeros`] has it; None if there are not so many.
+/// How many bytes are looked at together.
+const STEP: usize = if cfg!(target_feature = "simd128") {
+    16
+} else {
+    8
+};
+
+/// Where the first quote or backslash is of the bytes of a step from here on, if there is one; None if there are not so many
+/// bytes.
 #[inline(always)]
-fn ends_in_word(bytes: &[u8], at: usize) -> Option<u64> {
-    let word = word(bytes, at)?;
-    Some(zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')))
+fn end_in_step(bytes: &[u8], at: usize) -> Option<Option<usize>> {
+    bytes.get(at..)?.first_chunk().map(first_end)
+}
+
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn first_end(step: &[u8; STEP]) -> Option<usize> {
+    // SAFETY: there are 16 bytes, and a load needs no alignment.
+    let step = unsafe { v128_load(step.as_ptr().cast()) };
+    let is = |byte| i8x16_eq(step, u8x16_splat(byte));
+    let ends = i8x16_bitmask(v128_or(is(b'"'), is(b'\\')));
+    (ends != 0).then_some(ends.trailing_zeros() as usize)
+}
+
+#[cfg(not(target_feature = "simd128"))]
+#[inline(always)]
+fn first_end(step: &[u8; STEP]) -> Option<usize> {
+    let step = u64::from_le_bytes(*step);
+    let ends = zeros(step ^ all(b'"')) | zeros(step ^ all(b'\\'));
+    (ends != 0).then_some(first(ends))
 }
 
 /// [`string_end`] from here on, for what is unusual.
