@@ -165,6 +165,7 @@ impl<M: Migration> wire_packed::Guest for Exported<M> {
         /// Up to so many bytes of text, outcomes are left where they are: giving back each part of one is a call.
         const LITTLE: usize = 1 << 20;
         report_panics();
+        let mut outcomes = room_for_outcomes(&documents);
         // An instance is made for one call, and its memory goes with it: documents can be lent out of the text.
         let documents: &'static Pack = Box::leak(Box::new(Pack {
             text: documents.text,
@@ -176,7 +177,6 @@ impl<M: Migration> wire_packed::Guest for Exported<M> {
         while let (Some(id), Some(body)) = (texts.next(), texts.next()) {
             documents.push(Document::lent(id, body));
         }
-        let mut outcomes = Pack::default();
         let work = Work::transform::<M>();
         batch::run(&documents, work, &Imports::default(), |outcome| {
             let outcome = outcome.into_model();
@@ -190,6 +190,17 @@ impl<M: Migration> wire_packed::Guest for Exported<M> {
             text: outcomes.text,
             numbers: outcomes.numbers,
         }
+    }
+}
+
+/// What outcomes of these documents are put into. It has room for most: memory that grows has to be copied, and what it
+/// leaves behind has to be cleared for the next instance. Memory that is not used costs nothing.
+fn room_for_outcomes(documents: &wire_packed::Pack) -> Pack {
+    /// In bytes.
+    const MOST: usize = 1 << 20;
+    Pack {
+        text: String::with_capacity((documents.text.len() / 2).min(MOST)),
+        numbers: Vec::with_capacity((4 * documents.numbers.len()).min(MOST)),
     }
 }
 

@@ -123,8 +123,18 @@ impl Pack {
         }
     }
 
-    #[inline]
-    fn number(&mut self, mut number: usize) {
+    #[inline(always)]
+    fn number(&mut self, number: usize) {
+        // Most are small. In a sandbox each turn of a loop is looked at, whether time is up.
+        if number < 0x80 {
+            self.numbers.push(number as u8);
+        } else {
+            self.large_number(number);
+        }
+    }
+
+    #[inline(never)]
+    fn large_number(&mut self, mut number: usize) {
         while number >= 0x80 {
             self.numbers.push(number as u8 | 0x80);
             number >>= 7;
