@@ -35,6 +35,7 @@ mod pushdown;
 mod python;
 #[cfg(unix)]
 mod races;
+mod reading;
 mod readme;
 mod real_data;
 mod retry;
