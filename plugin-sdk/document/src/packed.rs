@@ -94,7 +94,10 @@ impl Pack {
     /// Its texts, where it has nothing else; up to the first that is none.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let mut unpacking = self.unpacking(usize::MAX);
-        std::iter::from_fn(move || unpacking.text().ok())
+        std::iter::from_fn(move || {
+            let text = unpacking.text();
+            unpacking.error.is_none().then_some(text)
+        })
     }
 
     /// Its outcomes, which may take so many bytes of memory. They should be as many as `expected`. Most of their texts are
@@ -106,11 +109,14 @@ impl Pack {
         let mut unpacking = self.unpacking(room);
         let mut outcomes = Vec::with_capacity(expected.min(self.numbers.len()));
         while !unpacking.numbers.as_slice().is_empty() {
-            unpacking.take::<Outcome>(1)?;
-            outcomes.push(unpacking.outcome()?);
+            unpacking.take::<Outcome>(1);
+            unpacking.outcome(&mut outcomes);
         }
-        match unpacking.rest {
-            "" => Ok(outcomes),
+        match unpacking {
+            Unpacking {
+                error: Some(error), ..
+            } => Err(error),
+            Unpacking { rest: "", .. } => Ok(outcomes),
             _ => Err(UnpackError::Malformed),
         }
     }
@@ -120,6 +126,7 @@ impl Pack {
             rest: &self.text,
             numbers: self.numbers.iter(),
             room,
+            error: None,
         }
     }
 
@@ -187,151 +194,182 @@ impl Pack {
 }
 
 /// Takes a [`Pack`] apart.
+///
+/// An error is kept rather than returned, and values are put straight into their lists: what is returned in a
+/// `Result` crosses memory, to be read there in other widths than it was just written in, which a processor has to
+/// wait for. That would cost more than all the rest.
 struct Unpacking<'p> {
     rest: &'p str,
     numbers: slice::Iter<'p, u8>,
     /// How much memory the values may still take, in bytes.
     room: usize,
+    /// The first. Nothing is left behind it, so that all that is read then is zero and empty.
+    error: Option<UnpackError>,
 }
 
-type Unpacked<T> = Result<T, UnpackError>;
-
 impl<'p> Unpacking<'p> {
+    #[cold]
+    fn fail(&mut self, error: UnpackError) {
+        self.error.get_or_insert(error);
+        (self.rest, self.numbers) = ("", [].iter());
+    }
+
     /// Accounts for so many values.
     #[inline]
-    fn take<T>(&mut self, values: usize) -> Unpacked<()> {
+    fn take<T>(&mut self, values: usize) {
         let left = values
             .checked_mul(size_of::<T>())
             .and_then(|bytes| self.room.checked_sub(bytes));
-        self.room = left.ok_or(UnpackError::TooLarge)?;
-        Ok(())
+        match left {
+            Some(left) => self.room = left,
+            None => self.fail(UnpackError::TooLarge),
+        }
     }
 
     #[inline]
-    fn number(&mut self) -> Unpacked<usize> {
-        let byte = *self.numbers.next().ok_or(UnpackError::Malformed)?;
-        if byte < 0x80 {
-            return Ok(byte.into());
+    fn number(&mut self) -> usize {
+        match self.numbers.next() {
+            Some(&byte) if byte < 0x80 => byte.into(),
+            Some(&byte) => self.long_number(byte),
+            None => {
+                self.fail(UnpackError::Malformed);
+                0
+            }
         }
-        self.long_number(byte)
     }
 
-    fn long_number(&mut self, first: u8) -> Unpacked<usize> {
+    #[inline(never)]
+    fn long_number(&mut self, first: u8) -> usize {
         let mut number = u32::from(first & 0x7f);
         for shift in [7, 14, 21, 28] {
-            let byte = *self.numbers.next().ok_or(UnpackError::Malformed)?;
+            let Some(&byte) = self.numbers.next() else {
+                break;
+            };
             let bits = u32::from(byte & 0x7f);
             if bits > u32::MAX >> shift {
                 break;
             }
             number |= bits << shift;
             if byte < 0x80 {
-                return usize::try_from(number).map_err(|_| UnpackError::TooLarge);
+                return usize::try_from(number).unwrap_or_else(|_| {
+                    self.fail(UnpackError::TooLarge);
+                    0
+                });
             }
         }
-        Err(UnpackError::Malformed)
+        self.fail(UnpackError::Malformed);
+        0
     }
 
     #[inline]
-    fn text(&mut self) -> Unpacked<&'p str> {
-        let length = self.number()?;
-        let (text, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(UnpackError::Malformed)?;
+    fn text(&mut self) -> &'p str {
+        let length = self.number();
+        let Some((text, rest)) = self.rest.split_at_checked(length) else {
+            self.fail(UnpackError::Malformed);
+            return "";
+        };
         self.rest = rest;
-        Ok(text)
+        text
     }
 
     /// A text, which it accounts for as if it were not only lent.
     #[inline]
-    fn lent(&mut self) -> Unpacked<Cow<'p, str>> {
-        let text = self.text()?;
-        self.take::<u8>(text.len())?;
-        Ok(text.into())
+    fn lent(&mut self) -> Cow<'p, str> {
+        let text = self.text();
+        self.take::<u8>(text.len());
+        Cow::Borrowed(text)
     }
 
-    fn string(&mut self) -> Unpacked<String> {
-        self.lent().map(Cow::into_owned)
+    fn string(&mut self) -> String {
+        self.lent().into_owned()
     }
 
-    fn option(&mut self) -> Unpacked<Option<String>> {
-        match self.number()? {
-            0 => Ok(None),
-            1 => self.string().map(Some),
-            _ => Err(UnpackError::Malformed),
+    fn option(&mut self) -> Option<String> {
+        match self.number() {
+            0 => None,
+            1 => Some(self.string()),
+            _ => {
+                self.fail(UnpackError::Malformed);
+                None
+            }
         }
     }
 
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Unpacked<T>) -> Unpacked<Vec<T>> {
-        let length = self.number()?;
-        self.take::<T>(length)?;
+    #[inline(always)]
+    fn list<T>(&mut self, mut push: impl FnMut(&mut Self, &mut Vec<T>)) -> Vec<T> {
+        let length = self.number();
+        self.take::<T>(length);
         // Each has a number, at least: what is said to be longer than the rest takes no memory first.
         if length > self.numbers.len() {
-            return Err(UnpackError::Malformed);
+            self.fail(UnpackError::Malformed);
+            return Vec::new();
         }
         let mut items = Vec::with_capacity(length);
         for _ in 0..length {
-            items.push(item(self)?);
+            push(self, &mut items);
         }
-        Ok(items)
+        items
     }
 
-    fn outcome(&mut self) -> Unpacked<Outcome<'p>> {
-        Ok(match self.number()? {
-            case::SKIP => Outcome::Skip(self.lent()?),
-            case::EDIT => Outcome::Edit(self.list(Self::edit)?),
-            case::REPLACE => Outcome::Replace(self.lent()?),
-            case::DELETE => Outcome::Delete,
-            case::CHANGES => Outcome::Changes(self.list(Self::change)?),
-            case::FAIL => Outcome::Fail(Failure {
-                code: self.string()?,
-                message: self.string()?,
-                at: self.option()?,
+    #[inline(always)]
+    fn outcome(&mut self, into: &mut Vec<Outcome<'p>>) {
+        match self.number() {
+            case::SKIP => into.push(Outcome::Skip(self.lent())),
+            case::EDIT => into.push(Outcome::Edit(self.list(Self::edit))),
+            case::REPLACE => into.push(Outcome::Replace(self.lent())),
+            case::DELETE => into.push(Outcome::Delete),
+            case::CHANGES => into.push(Outcome::Changes(self.list(Self::change))),
+            case::FAIL => into.push(Outcome::Fail(Failure {
+                code: self.string(),
+                message: self.string(),
+                at: self.option(),
+            })),
+            _ => self.fail(UnpackError::Malformed),
+        }
+    }
+
+    #[inline(always)]
+    fn edit(&mut self, into: &mut Vec<Edit<'p>>) {
+        match self.number() {
+            case::SET => into.push(Edit::Set {
+                at: self.lent(),
+                value: self.lent(),
             }),
-            _ => return Err(UnpackError::Malformed),
-        })
-    }
-
-    #[inline]
-    fn edit(&mut self) -> Unpacked<Edit<'p>> {
-        Ok(match self.number()? {
-            case::SET => Edit::Set {
-                at: self.lent()?,
-                value: self.lent()?,
-            },
-            case::REMOVE => Edit::Remove { at: self.lent()? },
-            case::RENAME => Edit::Rename {
-                from: self.lent()?,
-                to: self.lent()?,
-            },
-            _ => return Err(UnpackError::Malformed),
-        })
-    }
-
-    fn change(&mut self) -> Unpacked<Change> {
-        Ok(match self.number()? {
-            case::INSERT => Change::Insert(Insertion {
-                table: self.string()?,
-                id: self.option()?,
-                body: self.string()?,
+            case::REMOVE => into.push(Edit::Remove { at: self.lent() }),
+            case::RENAME => into.push(Edit::Rename {
+                from: self.lent(),
+                to: self.lent(),
             }),
+            _ => self.fail(UnpackError::Malformed),
+        }
+    }
+
+    fn change(&mut self, into: &mut Vec<Change>) {
+        match self.number() {
+            case::INSERT => into.push(Change::Insert(Insertion {
+                table: self.string(),
+                id: self.option(),
+                body: self.string(),
+            })),
             case::EDIT_OTHER => {
-                let at = self.reference()?;
-                let edits = self.list(Self::edit)?;
-                Change::Edit(at, edits.into_iter().map(Edit::into_owned).collect())
+                let at = self.reference();
+                let edits = self.list(Self::edit);
+                let edits = edits.into_iter().map(Edit::into_owned).collect();
+                into.push(Change::Edit(at, edits));
             }
-            case::REPLACE_OTHER => Change::Replace(self.reference()?, self.string()?),
-            case::DELETE_OTHER => Change::Delete(self.reference()?),
-            _ => return Err(UnpackError::Malformed),
-        })
+            case::REPLACE_OTHER => {
+                into.push(Change::Replace(self.reference(), self.string()));
+            }
+            case::DELETE_OTHER => into.push(Change::Delete(self.reference())),
+            _ => self.fail(UnpackError::Malformed),
+        }
     }
 
-    fn reference(&mut self) -> Unpacked<Reference> {
-        Ok(Reference {
-            table: self.string()?,
-            id: self.string()?,
-        })
+    fn reference(&mut self) -> Reference {
+        Reference {
+            table: self.string(),
+            id: self.string(),
+        }
     }
 }
 
