@@ -29,6 +29,10 @@ use crate::store::{
     WriteError, Writer,
 };
 
+/// A layout, which is asked for with each document. Its owners in this thread are counted apart: next to what other threads
+/// read in it, each count would take it out of their processors' caches.
+type OwnLayout = Rc<Arc<Layout>>;
+
 pub(super) struct SqliteWriter {
     pub(super) connection: Rc<Connection>,
     /// What is executed for each document.
@@ -37,7 +41,7 @@ pub(super) struct SqliteWriter {
     /// How the user sees tables.
     pub(super) overrides: BTreeMap<String, TableOverride>,
     /// The layout that was last asked for.
-    last: Option<Arc<Layout>>,
+    last: Option<OwnLayout>,
     /// The statement that last added a document.
     insertion: Option<Insertion>,
     /// How large its page cache may be.
@@ -103,14 +107,14 @@ impl SqliteWriter {
     }
 
     /// The layout of a table. Most writes go to the same table as the one before.
-    fn layout(&mut self, table: &Table) -> Result<Arc<Layout>> {
+    fn layout(&mut self, table: &Table) -> Result<OwnLayout> {
         if let Some(last) = &self.last
             && (ptr::eq(&*last.table, table) || last.table.name == table.name)
         {
-            return Ok(Arc::clone(last));
+            return Ok(Rc::clone(last));
         }
-        let layout = known_layout(&self.layouts, table)?;
-        self.last = Some(Arc::clone(&layout));
+        let layout = Rc::new(known_layout(&self.layouts, table)?);
+        self.last = Some(Rc::clone(&layout));
         Ok(layout)
     }
 
