@@ -292,7 +292,7 @@ const AHEAD: usize = 3;
 /// not much older than it must be when it is written.
 pub(super) struct SideBySide<'scope> {
     batches: Receiver<Receiver<Result<Batch, RunError>>>,
-    /// Back to the reader, which has made most of it and has time to spare: dropping what another thread has made is slow.
+    /// Back to those who transform, who have made most of it: dropping what another thread has made is slow.
     spent: SyncSender<Batch>,
     /// Starts one more thread that transforms, where there is to be one once the writer waits too much.
     reserve: Option<Box<dyn FnOnce() -> Result<(), StoreError> + 'scope>>,
@@ -344,19 +344,20 @@ impl<'scope> SideBySide<'scope> {
     ) -> Result<Self, RunError> {
         let (batch_sender, batches) = sync_channel(workers.first + AHEAD);
         let (task_sender, tasks) = sync_channel::<Task>(1);
+        let (spent_sender, spent) = sync_channel(1);
         let tasks = Arc::new(Mutex::new(tasks));
+        let spent = Arc::new(Mutex::new(spent));
         let start = move || -> Result<(), StoreError> {
             let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-            let tasks = Arc::clone(&tasks);
-            scope.spawn(move || work(lap, &reader, &tasks));
+            let (tasks, spent) = (Arc::clone(&tasks), Arc::clone(&spent));
+            scope.spawn(move || work(lap, &reader, &tasks, &spent));
             Ok(())
         };
         for _ in 0..workers.first {
             start()?;
         }
         let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-        let (spent_sender, spent) = sync_channel(1);
-        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender, &spent));
+        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
         Ok(Self {
             batches,
             spent: spent_sender,
@@ -387,7 +388,7 @@ impl Source for SideBySide<'_> {
     }
 
     fn take_back(&mut self, batch: Batch) {
-        // If the reader has no time for it, or has ended, it is dropped here: memory is bounded.
+        // If they have no time for it, or have ended, it is dropped here: memory is bounded.
         let _ = self.spent.try_send(batch);
     }
 }
@@ -397,11 +398,9 @@ fn read_ahead(
     reader: &SharedReader,
     tasks: &SyncSender<Task>,
     batches: &SyncSender<Receiver<Result<Batch, RunError>>>,
-    spent: &Receiver<Batch>,
 ) {
     let mut pages = Pages::new(lap);
     loop {
-        spent.try_iter().for_each(drop);
         let page = pages.next(reader).and_then(|page| {
             if page.is_some() {
                 lock(reader).end()?;
@@ -427,8 +426,17 @@ fn read_ahead(
     }
 }
 
-fn work(lap: &Lap<'_>, reader: &SharedReader, tasks: &Mutex<Receiver<Task>>) {
+fn work(
+    lap: &Lap<'_>,
+    reader: &SharedReader,
+    tasks: &Mutex<Receiver<Task>>,
+    spent: &Mutex<Receiver<Batch>>,
+) {
     loop {
+        // Whoever has it now does the same.
+        if let Ok(spent) = spent.try_lock() {
+            spent.try_iter().for_each(drop);
+        }
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((read, sender)) = task else {
             return;
