@@ -56,8 +56,8 @@ fn documents() -> Vec<Document> {
     bodies
         .enumerate()
         .map(|(number, body)| Document {
-            id: format!("document-{number}"),
-            body,
+            id: format!("document-{number}").into(),
+            body: body.into(),
             place: Place::Row(number as i64),
             format: Format::Plain,
         })

@@ -84,7 +84,7 @@ fn pages(reader: &mut dyn Reader, table: &Table, filter: &Filter) -> Vec<(String
         found.extend(
             page.documents
                 .into_iter()
-                .map(|document| (document.id, document.body)),
+                .map(|document| (document.id.into(), document.body.into())),
         );
         match page.last {
             Some(last) if !page.end => after = Some(last.place),
@@ -102,7 +102,7 @@ fn found(reader: &mut dyn Reader, table: &Table, filter: &Filter) -> Vec<(String
     reader.end().unwrap();
     let mut found: Vec<_> = documents
         .into_iter()
-        .map(|document| (document.id, document.body))
+        .map(|document| (document.id.into(), document.body.into()))
         .collect();
     found.sort();
     found

@@ -82,7 +82,7 @@ proptest! {
             .iter()
             .map(|body| Document {
                 id: "x".into(),
-                body: body.clone(),
+                body: body.as_str().into(),
                 place: Place::Row(1),
                 format: Format::Plain,
             })

@@ -126,7 +126,11 @@ fn conditions(bytes: &mut Unstructured<'_>) -> Result<()> {
     let over = gone_over(reader.as_mut(), table, &filter);
     assert_eq!(over, expected, "{conditions:?} over {}", table.name);
     let found = reader.find(table, &filter, usize::MAX, Reach::ANY).unwrap();
-    let found = sorted(found.into_iter().map(|found| (found.id, found.body)));
+    let found = sorted(
+        found
+            .into_iter()
+            .map(|found| (found.id.into(), found.body.into())),
+    );
     assert_eq!(found, expected, "{conditions:?} in {}", table.name);
     Ok(())
 }
@@ -150,7 +154,7 @@ fn gone_over(reader: &mut dyn Reader, table: &Table, filter: &Filter) -> Documen
     sorted(
         page.documents
             .into_iter()
-            .map(|found| (found.id, found.body)),
+            .map(|found| (found.id.into(), found.body.into())),
     )
 }
 

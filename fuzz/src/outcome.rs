@@ -54,9 +54,9 @@ fn outcome_of(bytes: &mut Unstructured<'_>) -> Result<()> {
     let before = Document {
         id: "a".into(),
         body: if rows {
-            generate::object(bytes)?
+            generate::object(bytes)?.into()
         } else {
-            generate::json(bytes)?
+            generate::json(bytes)?.into()
         },
         place: Place::Row(1),
         format: Format::Plain,

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use bench_native::transform::transform;
 use bench_native::{BATCH, sample};
 use host::plugin::{Compiler, Fixed, Limits, Plugin, World};
-use host::store::{Document, Format, Place};
+use host::store::{Document, Format, Gathering, Place};
 use migration_document::Outcome;
 
 /// The host's own.
@@ -131,18 +131,15 @@ fn time(
     taken.context("the plugin does something else than the native transform")
 }
 
-/// So many documents of the sample, from this one on.
+/// So many documents of the sample, from this one on, as a store reads them.
 fn documents(first: u64, count: u64) -> Result<Vec<Document>> {
-    (first..first + count)
-        .map(|number| {
-            Ok(Document {
-                id: sample::key(number),
-                body: sample::original(number, 0),
-                place: Place::Row(i64::try_from(number)?),
-                format: Format::Plain,
-            })
-        })
-        .collect()
+    let mut page = Gathering::default();
+    for number in first..first + count {
+        let place = Place::Row(i64::try_from(number)?);
+        let (id, body) = (sample::key(number), sample::original(number, 0));
+        page.push(&id, &body, place, Format::Plain);
+    }
+    Ok(page.into_documents())
 }
 
 /// The median of the times of batches, for each of its documents, in microseconds.

@@ -44,7 +44,9 @@ impl Arguments {
             let table = store.table(&run.table)?;
             for failed in failures {
                 let document = match writer.current(&table, &failed.id) {
-                    Ok(found) => found.and_then(|found| RawValue::from_string(found.body).ok()),
+                    Ok(found) => {
+                        found.and_then(|found| RawValue::from_string(found.body.into()).ok())
+                    }
                     Err(StoreError::Unreadable { .. }) => None,
                     Err(error) => return Err(error.into()),
                 };

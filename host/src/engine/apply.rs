@@ -238,7 +238,7 @@ impl<'a> Work<'a> {
         self.sink.update(&self.scope.table, &self.now, &update)?;
         self.now = Cow::Owned(Document {
             id: self.now.id.clone(),
-            body: update.body,
+            body: update.body.into(),
             place: self.now.place.clone(),
             format: self.now.format,
         });

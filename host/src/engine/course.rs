@@ -11,7 +11,7 @@ use migration_document::{Allowance, Change, Failure, Outcome, Reference};
 
 use super::apply::{Rights, Scope, UNCHANGED};
 use super::intent::{Action, EditWork, Intent, Part, Update, edited, meets, replaced};
-use crate::store::Document;
+use crate::store::{Document, Text};
 
 /// What a stage does beyond saying what its document becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct Course<'d> {
     /// As it is by now; None once it is taken away.
     now: Option<Cow<'d, Document>>,
     /// Its body as the steps so far leave it in the store; None where that is the one that was read.
-    written: Option<String>,
+    written: Option<Text>,
     /// The stage that has changed it last, if no step says so yet.
     unwritten: Option<usize>,
     /// Of each stage so far, but for those that did nothing beyond the document and that no other one follows.
@@ -182,7 +182,7 @@ impl<'d> Course<'d> {
 
     fn is_own(&self, rights: &Rights, at: &Reference) -> bool {
         let table = rights.writable.get(&at.table);
-        table.is_some_and(|table| table.name == self.scope.table.name) && at.id == self.read.id
+        table.is_some_and(|table| table.name == self.scope.table.name) && self.read.id == at.id
     }
 
     fn delete(&mut self) -> Result<Part, Failure> {
@@ -201,10 +201,13 @@ impl<'d> Course<'d> {
             return false;
         };
         self.now = Some(Cow::Owned(match now {
-            Cow::Owned(now) => Document { body, ..now },
+            Cow::Owned(now) => Document {
+                body: body.into(),
+                ..now
+            },
             Cow::Borrowed(now) => Document {
                 id: now.id.clone(),
-                body,
+                body: body.into(),
                 place: now.place.clone(),
                 format: now.format,
             },
@@ -225,7 +228,7 @@ impl<'d> Course<'d> {
                 if *before == now.body {
                     return;
                 }
-                let update = Update::new(before, now.body.clone());
+                let update = Update::new(before, now.body.to_string());
                 self.written = Some(now.body.clone());
                 Step::Update(update)
             }
@@ -262,7 +265,7 @@ impl<'d> Course<'d> {
             None => Action::Delete,
             Some(now) if now.body == self.read.body => Action::Skip(UNCHANGED.into()),
             Some(now) => Action::Update {
-                update: Update::new(&self.read.body, now.into_owned().body),
+                update: Update::new(&self.read.body, now.into_owned().body.into()),
                 stays,
             },
         }

@@ -195,7 +195,7 @@ pub(super) fn edited(
 ) -> Result<Option<String>, Failure> {
     let body = apply_within(&document.body, edits, &mut work.left)
         .map_err(|error| edit_refused(&error, work))?;
-    if body == document.body {
+    if document.body == body {
         return Ok(None);
     }
     // Most edits name other fields, and looking the key up twice costs as much as an edit.

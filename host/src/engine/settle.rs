@@ -54,14 +54,14 @@ pub(super) fn compare(
                     batch.intents.push(Intent::none_yet());
                 } else {
                     batch.left.push(Left {
-                        id: now.id,
+                        id: now.id.into(),
                         why: PASSED_OVER,
                     });
                 }
             }
             Again::Unreadable(row) => batch.unreadable.push((batch.documents.len(), row)),
             Again::Gone => batch.left.push(Left {
-                id: document.id,
+                id: document.id.into(),
                 why: GONE,
             }),
         }

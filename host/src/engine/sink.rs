@@ -197,7 +197,7 @@ impl<'a> Dry<'a> {
         self.pending.push(Pending {
             table: table.name.clone(),
             id: id.into(),
-            before: before.map(|document| document.body.clone()),
+            before: before.map(|document| document.body.to_string()),
             after,
         });
     }
@@ -228,7 +228,7 @@ impl Sink for Dry<'_> {
     ) -> Result<(), WriteError> {
         lock(self.reader).check_update(table, document, &update.body)?;
         let after = Document {
-            body: update.body.clone(),
+            body: update.body.as_str().into(),
             ..document.clone()
         };
         self.pend(table, &document.id, Some(document), Some(after));

@@ -153,7 +153,7 @@ fn call(
         halve(&call, documents, 0, &mut aside, take).map_err(|error| RunError::Contract {
             plugin: whose(),
             documents: documents.len(),
-            first: first.id.clone(),
+            first: first.id.to_string(),
             error,
         })?;
     }
@@ -213,7 +213,7 @@ mod tests {
     fn documents(count: usize) -> Vec<Document> {
         (0..count)
             .map(|number| Document {
-                id: number.to_string(),
+                id: number.to_string().into(),
                 body: "{}".into(),
                 place: Place::Row(number as i64),
                 format: Format::Plain,

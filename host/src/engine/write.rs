@@ -539,7 +539,7 @@ fn pass(passed: &mut Trail, handled: &[Document]) {
     for document in handled.iter().skip(forgotten) {
         passed.pass(Checkpoint {
             place: document.place.clone(),
-            id: document.id.clone(),
+            id: document.id.to_string(),
         });
     }
 }

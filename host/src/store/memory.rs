@@ -89,7 +89,7 @@ fn id_of(place: &Place) -> Option<&str> {
 fn checkpoint(document: &Document) -> Checkpoint {
     Checkpoint {
         place: document.place.clone(),
-        id: document.id.clone(),
+        id: document.id.to_string(),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod shelf;
 pub mod sqlite;
 pub mod structure;
 pub mod table;
+pub mod text;
 
 pub use address::Address;
 pub use error::{Excess, StoreError, WriteError};
@@ -27,6 +28,7 @@ pub use place::{Key, Place};
 pub use shelf::{Shelf, ShelfWriter};
 pub use structure::Structure;
 pub use table::{Column, Kind, Table, TableOverride, TableSummary};
+pub use text::{Gathering, Text};
 
 use crate::ledger::{Checkpoint, Ledger, OrderLedger};
 
@@ -37,9 +39,9 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Its key within its table, as text.
-    pub id: String,
+    pub id: Text,
     /// One JSON text.
-    pub body: String,
+    pub body: Text,
     /// Where it stands in its table.
     pub place: Place,
     /// How the store holds the body.

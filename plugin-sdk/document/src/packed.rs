@@ -66,8 +66,14 @@ impl Pack {
     /// Adds a text.
     #[inline(always)]
     pub fn push_text(&mut self, text: &str) {
-        self.number(text.len());
+        self.push_length(text.len());
         self.text.push_str(text);
+    }
+
+    /// Adds what tells of a text of so many bytes, for those who have the texts in one piece elsewhere.
+    #[inline(always)]
+    pub fn push_length(&mut self, bytes: usize) {
+        self.number(bytes);
     }
 
     /// Adds an outcome.

@@ -108,7 +108,7 @@ fn neighbours<'d>(side: &str, others: impl Iterator<Item = &'d Document>) -> Vec
         .take(NEIGHBOURS)
         .enumerate()
         .map(|(number, document)| Document {
-            id: format!("{side}-{number}"),
+            id: format!("{side}-{number}").into(),
             ..document.clone()
         })
         .collect()
@@ -382,7 +382,7 @@ fn actual(done: Option<&Done>, table: &str) -> Actual {
     };
     let mut own = None;
     for change in &done.changes {
-        if change.table == table && change.id == done.document.id {
+        if change.table == table && done.document.id == change.id {
             own = Some(change.after.clone());
         } else {
             tables

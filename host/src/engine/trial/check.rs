@@ -243,7 +243,7 @@ impl<'a> Check<'a> {
             Verdict::Skipped(reason) => self.counters.skip(reason),
             Verdict::Updated => self.counters.updated += 1,
             Verdict::Deleted => self.counters.deleted += 1,
-            Verdict::Failed(failure) => self.fail(done.document.id.clone(), failure.clone()),
+            Verdict::Failed(failure) => self.fail(done.document.id.to_string(), failure.clone()),
         }
     }
 

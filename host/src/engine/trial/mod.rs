@@ -227,7 +227,11 @@ impl Trial {
             }
         }
         for (document, _) in left {
-            let now = self.now(&[document.id])?.into_iter().flatten().next();
+            let now = self
+                .now(&[document.id.into()])?
+                .into_iter()
+                .flatten()
+                .next();
             let Some(now) = now.filter(|now| meets(way.filter, &now.body)) else {
                 continue;
             };

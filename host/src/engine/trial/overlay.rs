@@ -24,8 +24,8 @@ impl Changed {
     pub fn put(&mut self, changes: &[OwnedChange]) {
         for change in changes {
             let after = change.after.as_ref().map(|body| Document {
-                id: change.id.clone(),
-                body: body.clone(),
+                id: change.id.as_str().into(),
+                body: body.as_str().into(),
                 // Nobody writes to it.
                 place: Place::Key(Vec::new()),
                 format: Format::Plain,
@@ -113,7 +113,7 @@ impl Reader for Overlay {
         // At the most all that have changed are among the first ones.
         let most = limit.saturating_add(changed.len());
         let mut found = lock_reader(&self.below).find(table, filter, most, reach)?;
-        found.retain(|document| !changed.contains_key(&document.id));
+        found.retain(|document| !changed.contains_key(document.id.as_str()));
         let now = changed.values().flatten();
         found.extend(
             now.filter(|document| filter.matches(&document.body).unwrap_or(false))
@@ -200,7 +200,10 @@ mod tests {
         .unwrap();
         let mut ids = |limit| -> Vec<String> {
             let found = overlay.find(&table, &filter, limit, Reach::ANY).unwrap();
-            found.into_iter().map(|document| document.id).collect()
+            found
+                .into_iter()
+                .map(|document| document.id.into())
+                .collect()
         };
         assert_eq!(ids(10), ["c", "d", "e"]);
         assert_eq!(ids(2), ["c", "d"]);

@@ -122,7 +122,7 @@ impl Trial {
             .collect();
         let ids: Vec<_> = changed
             .iter()
-            .map(|(_, done)| done.document.id.clone())
+            .map(|(_, done)| done.document.id.to_string())
             .collect();
         let mut places = Vec::new();
         let mut documents = Vec::new();
@@ -156,10 +156,10 @@ impl Trial {
         // As in a run: what was done last is taken back first.
         for done in done.iter().rev() {
             match done.verdict {
-                Verdict::Updated => ids.push(done.document.id.clone()),
+                Verdict::Updated => ids.push(done.document.id.to_string()),
                 Verdict::Deleted => found.push(Unreverted {
                     table: table.clone(),
-                    id: done.document.id.clone(),
+                    id: done.document.id.to_string(),
                     problem: "the migration deletes it, and `revert` is given only what is there"
                         .into(),
                     change: None,
@@ -222,7 +222,11 @@ impl Trial {
             return Ok(None);
         };
         let found = lock(&self.reader).get(table, &[id.to_owned()], Reach::ANY)?;
-        Ok(found.into_iter().flatten().next().map(|found| found.body))
+        Ok(found
+            .into_iter()
+            .flatten()
+            .next()
+            .map(|found| found.body.into()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The interface in its version 0.1: bindings, and calls.
 
+use std::borrow::Cow;
 use std::mem;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use super::secrets::Secrets;
 use super::wasi;
 use super::world::{Asked, LookupError, World};
 use super::{Aside, Bounds, INTERFACE, TICK};
-use crate::store::Document;
+use crate::store::{Document, Text};
 use values::{condition, document, manifest, outcome};
 
 mod values;
@@ -88,6 +89,12 @@ struct Lent<'a> {
 struct LentPack<'a> {
     text: &'a str,
     numbers: &'a [u8],
+}
+
+/// What a [`LentPack`] lends. Documents that were read together stand behind each other as they are.
+struct Packed<'a> {
+    text: Cow<'a, str>,
+    numbers: Vec<u8>,
 }
 
 /// Outcomes in one piece.
@@ -294,10 +301,13 @@ impl Linked {
     ) -> Result<Called<Returned>, CallError> {
         let number = documents.len();
         if let Some(export) = function.packed
-            && let Some(Pack { text, numbers }) = &pack(documents)
+            && let Some(pack) = pack(documents)
         {
             let called = self.call(world, limits, number, usage, |plugin, store| {
-                let pack = LentPack { text, numbers };
+                let pack = LentPack {
+                    text: &pack.text,
+                    numbers: &pack.numbers,
+                };
                 Ok(in_one_piece(plugin, store, export)?.call(store, (pack,))?.0)
             })?;
             return Ok(called.map(|ReturnedPack { text, numbers }| {
@@ -398,21 +408,28 @@ fn with_stack<T: Send>(
 }
 
 /// The documents in one piece; None if they are more than a sandbox could ever take.
-fn pack(documents: &[Document]) -> Option<Pack> {
-    let sizes = documents
-        .iter()
-        .map(|document| document.id.len() + document.body.len());
-    let size: usize = sizes.sum();
-    u32::try_from(size).ok()?;
-    let mut pack = Pack {
-        text: String::with_capacity(size),
-        numbers: Vec::with_capacity(4 * documents.len()),
+fn pack(documents: &[Document]) -> Option<Packed<'_>> {
+    let texts = || {
+        documents
+            .iter()
+            .flat_map(|document| [&document.id, &document.body])
     };
-    for document in documents {
-        pack.push_text(&document.id);
-        pack.push_text(&document.body);
-    }
-    Some(pack)
+    let text: Cow<'_, str> = match Text::joined(texts()) {
+        Some(text) => text.into(),
+        None => texts()
+            .map(Text::as_str)
+            .collect::<Vec<_>>()
+            .concat()
+            .into(),
+    };
+    u32::try_from(text.len()).ok()?;
+    let mut lengths = Pack::default();
+    lengths.numbers.reserve(4 * documents.len());
+    texts().for_each(|text| lengths.push_length(text.len()));
+    Some(Packed {
+        text,
+        numbers: lengths.numbers,
+    })
 }
 
 /// Where a component keeps a function of an interface.

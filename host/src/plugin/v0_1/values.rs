@@ -7,8 +7,8 @@ use crate::store::Document;
 
 pub(super) fn document(document: Document) -> types::Document {
     types::Document {
-        id: document.id,
-        body: document.body,
+        id: document.id.into(),
+        body: document.body.into(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows become documents, and new bodies become what SQLite stores.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use migration_document::{Failure, Filter, json};
@@ -13,9 +15,9 @@ use crate::ledger::Checkpoint;
 use crate::store::{Document, Format, Key, Kind, Place, Result, Unreadable, WriteError};
 
 /// What a row turned out to be.
-pub(super) enum Decoded {
+pub(super) enum Decoded<D = Document> {
     /// A document that meets the filter.
-    Document(Document),
+    Document(D),
     /// A document that does not.
     Other,
     /// A row of which no document can be made.
@@ -31,15 +33,16 @@ pub(super) enum Wanted<'f> {
     Unchecked,
 }
 
-/// Reads a row of [`Layout::select`].
+/// Reads a row of [`Layout::select`], of which `make` makes a document: of its id, its body, its place and the body's format.
 ///
 /// The filter is asked before anything is copied: most rows of a sparse filter end here.
-pub(super) fn decode(
+pub(super) fn decode<D>(
     connection: &Connection,
     layout: &Layout,
     row: &Row<'_>,
     wanted: Wanted<'_>,
-) -> Result<Decoded> {
+    make: impl FnOnce(Cow<'_, str>, Cow<'_, str>, Place, Format) -> D,
+) -> Result<Decoded<D>> {
     let doing = "reading a document";
     let shift = usize::from(layout.rowid.is_some());
     let column = |position: usize| {
@@ -76,12 +79,29 @@ pub(super) fn decode(
         Ok(id) => id,
         Err(failure) => return unreadable(layout, row, failure),
     };
-    Ok(Decoded::Document(Document {
-        id,
-        body: body.into_owned(),
-        place: place(layout, row)?,
-        format,
-    }))
+    let place = place(layout, row)?;
+    Ok(Decoded::Document(make(id, body, place, format)))
+}
+
+/// As [`decode`], a document by itself.
+pub(super) fn decode_one(
+    connection: &Connection,
+    layout: &Layout,
+    row: &Row<'_>,
+    wanted: Wanted<'_>,
+) -> Result<Decoded> {
+    decode(
+        connection,
+        layout,
+        row,
+        wanted,
+        |id, body, place, format| Document {
+            id: id.into_owned().into(),
+            body: body.into_owned().into(),
+            place,
+            format,
+        },
+    )
 }
 
 fn failure(code: &str, message: impl Into<String>) -> Failure {
@@ -92,9 +112,9 @@ fn failure(code: &str, message: impl Into<String>) -> Failure {
     }
 }
 
-fn unreadable(layout: &Layout, row: &Row<'_>, why: Failure) -> Result<Decoded> {
+fn unreadable<D>(layout: &Layout, row: &Row<'_>, why: Failure) -> Result<Decoded<D>> {
     let id = match id(layout, row)? {
-        Ok(id) => id,
+        Ok(id) => id.into_owned(),
         // A key that cannot be told is shown by its place.
         Err(_) => match place(layout, row)? {
             Place::Row(number) => format!("(row {number})"),
@@ -129,7 +149,7 @@ fn key_values(layout: &Layout, row: &Row<'_>, shift: usize) -> rusqlite::Result<
                 ValueRef::Null => Key::Null,
                 ValueRef::Integer(number) => Key::Integer(number),
                 ValueRef::Real(number) => Key::Real(number),
-                ValueRef::Text(text) => Key::Text(lossy(text)),
+                ValueRef::Text(text) => Key::Text(lossy(text).into_owned()),
                 ValueRef::Blob(bytes) => Key::Bytes(bytes.to_vec()),
             })
         })
@@ -137,21 +157,21 @@ fn key_values(layout: &Layout, row: &Row<'_>, shift: usize) -> rusqlite::Result<
 }
 
 /// A text of which SQLite does not know whether it is one.
-fn lossy(text: &[u8]) -> String {
+fn lossy(text: &[u8]) -> Cow<'_, str> {
     // Nearly all are, and looking for the first fault costs more than telling that there is none.
     match std::str::from_utf8(text) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(text).into_owned(),
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(text),
     }
 }
 
 /// The row's key as text: the value of a key of one column, a JSON array of a composite one's, the row's
 /// number where there is none.
-fn id(layout: &Layout, row: &Row<'_>) -> Result<Result<String, Failure>> {
+fn id<'r>(layout: &Layout, row: &'r Row<'_>) -> Result<Result<Cow<'r, str>, Failure>> {
     let doing = "reading a document's key";
     if layout.table.key.is_empty() {
         let number: i64 = row.get(0).map_err(|error| sqlite_error(doing, error))?;
-        return Ok(Ok(number.to_string()));
+        return Ok(Ok(number.to_string().into()));
     }
     let shift = usize::from(layout.rowid.is_some());
     // Most keys are one text, of which no more than the text is needed.
@@ -162,7 +182,7 @@ fn id(layout: &Layout, row: &Row<'_>) -> Result<Result<String, Failure>> {
         return Ok(Ok(lossy(text)));
     }
     let key = key_values(layout, row, shift).map_err(|error| sqlite_error(doing, error))?;
-    Ok(key_text(&key))
+    Ok(key_text(&key).map(Cow::Owned))
 }
 
 /// A key as text.
@@ -238,7 +258,7 @@ fn bind(key: &Key) -> Value {
 fn document_body<'r>(
     connection: &Connection,
     value: ValueRef<'r>,
-) -> Result<(std::borrow::Cow<'r, str>, Format), Failure> {
+) -> Result<(Cow<'r, str>, Format), Failure> {
     match value {
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok((text.into(), Format::Plain)),
@@ -460,7 +480,7 @@ fn scalar(json: &Json) -> Result<Value, &'static str> {
 pub(super) fn checkpoint(layout: &Layout, row: &Row<'_>) -> Result<Checkpoint> {
     Ok(Checkpoint {
         place: place(layout, row)?,
-        id: id(layout, row)?.unwrap_or_default(),
+        id: id(layout, row)?.unwrap_or_default().into_owned(),
     })
 }
 

@@ -14,8 +14,8 @@ use super::sql::sqlite_error;
 use super::{Layouts, known_layout};
 use crate::ledger::Checkpoint;
 use crate::store::{
-    Advice, Budget, Document, Kind, Page, Place, Range, Reach, Reader, Result, StoreError, Table,
-    WriteError,
+    Advice, Budget, Document, Gathering, Kind, Page, Place, Range, Reach, Reader, Result,
+    StoreError, Table, WriteError,
 };
 
 pub(super) struct SqliteReader {
@@ -25,6 +25,8 @@ pub(super) struct SqliteReader {
     layouts: Layouts,
     planner: Planner,
     advice: Vec<Advice>,
+    /// How many bytes the texts of the last page had: the next one's will have as many.
+    room: usize,
 }
 
 impl SqliteReader {
@@ -37,6 +39,7 @@ impl SqliteReader {
             layouts,
             planner: Planner::default(),
             advice: Vec::new(),
+            room: 0,
         })
     }
 
@@ -168,7 +171,7 @@ fn each_of(
         .query(params_from_iter(values))
         .map_err(|error| reading_error(layout, error))?;
     while let Some(row) = rows.next().map_err(|error| reading_error(layout, error))? {
-        if !take(codec::decode(connection, layout, row, wanted)?)? {
+        if !take(codec::decode_one(connection, layout, row, wanted)?)? {
             break;
         }
     }
@@ -214,6 +217,7 @@ impl Reader for SqliteReader {
             .query(params_from_iter(values))
             .map_err(|error| reading_error(&layout, error))?;
         let mut page = Page::default();
+        let mut gathering = Gathering::with_room(self.room);
         let mut bytes = 0;
         loop {
             let Some(row) = rows.next().map_err(|error| reading_error(&layout, error))? else {
@@ -221,41 +225,50 @@ impl Reader for SqliteReader {
                 break;
             };
             page.looked_at += 1;
-            let enough =
-                match codec::decode(&self.connection, &layout, row, Wanted::Meeting(filter))? {
-                    Decoded::Document(document) => {
-                        bytes += document.body.len();
-                        page.documents.push(document);
-                        // It is the last by now, and tells its place when the page ends.
-                        page.last = None;
-                        page.documents.len() + page.unreadable.len() >= budget.documents
-                            || bytes >= budget.bytes
+            let decoded = codec::decode(
+                &self.connection,
+                &layout,
+                row,
+                Wanted::Meeting(filter),
+                |id, body, place, format| {
+                    bytes += body.len();
+                    gathering.push(&id, &body, place, format);
+                },
+            )?;
+            let enough = match decoded {
+                Decoded::Document(()) => {
+                    // It is the last by now, and tells its place when the page ends.
+                    page.last = None;
+                    gathering.documents() + page.unreadable.len() >= budget.documents
+                        || bytes >= budget.bytes
+                }
+                Decoded::Unreadable(unreadable) => {
+                    page.last = Some(Checkpoint {
+                        place: codec::place(&layout, row)?,
+                        id: unreadable.id.clone(),
+                    });
+                    page.unreadable.push((gathering.documents(), unreadable));
+                    gathering.documents() + page.unreadable.len() >= budget.documents
+                }
+                Decoded::Other => {
+                    let enough = page.looked_at >= budget.looked_at as u64;
+                    if enough {
+                        page.last = Some(codec::checkpoint(&layout, row)?);
                     }
-                    Decoded::Unreadable(unreadable) => {
-                        page.last = Some(Checkpoint {
-                            place: codec::place(&layout, row)?,
-                            id: unreadable.id.clone(),
-                        });
-                        page.unreadable.push((page.documents.len(), unreadable));
-                        page.documents.len() + page.unreadable.len() >= budget.documents
-                    }
-                    Decoded::Other => {
-                        let enough = page.looked_at >= budget.looked_at as u64;
-                        if enough {
-                            page.last = Some(codec::checkpoint(&layout, row)?);
-                        }
-                        enough
-                    }
-                };
+                    enough
+                }
+            };
             if enough {
                 break;
             }
         }
+        self.room = gathering.bytes();
+        page.documents = gathering.into_documents();
         // What came behind the last document has told its place itself.
         if let (None, Some(document)) = (&page.last, page.documents.last()) {
             page.last = Some(Checkpoint {
                 place: document.place.clone(),
-                id: document.id.clone(),
+                id: document.id.to_string(),
             });
         }
         Ok(page)

@@ -356,7 +356,7 @@ impl Ids<'_> {
     fn refuse(&self, document: &Document, why: impl Into<String>) -> TransferError {
         TransferError::Document {
             table: self.table.name.clone(),
-            id: document.id.clone(),
+            id: document.id.to_string(),
             why: why.into(),
         }
     }
@@ -370,7 +370,7 @@ impl Ids<'_> {
             Some(held) => serde_json::from_str(held).map_err(|_| {
                 self.refuse(document, format!("its `_id` is {held}, and no string"))
             })?,
-            None if self.strict && self.table.kind != Kind::Row => document.id.clone(),
+            None if self.strict && self.table.kind != Kind::Row => document.id.to_string(),
             None => return Ok(line),
         };
         match id.parse::<ConvexId>() {
