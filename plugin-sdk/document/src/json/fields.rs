@@ -151,7 +151,7 @@ impl<'t> Fields<'t> {
 
     /// Where the name of a member stands next, from here on.
     // Neither this nor what follows is a part of a larger function: what turns WebAssembly into machine code keeps values
-    // in registers where a function is small.
+    // in registers where a function is small. What they return is one number, too, for two would go through memory.
     #[inline(never)]
     fn next(&mut self, name: &[u8], from: usize) -> Option<NonZero<usize>> {
         let bytes = self.text.as_bytes();
@@ -490,7 +490,7 @@ fn bits(block: &[u8; BLOCK]) -> Bits {
         backslashes: 0,
     };
     for part in 0..4 {
-        let bytes = load(block, part);
+        let bytes = load(block, 16 * part);
         let curly = v128_or(bytes, u8x16_splat(CURLY));
         let is = |bytes, byte| i8x16_eq(bytes, u8x16_splat(byte));
         let place = |found| u64::from(i8x16_bitmask(found)) << (16 * part);
@@ -507,11 +507,9 @@ fn bits(block: &[u8; BLOCK]) -> Bits {
 #[inline(always)]
 fn quotes_before(block: &[u8; BLOCK + 1], byte: u8) -> u64 {
     let [a, b, c, d] = [0, 16, 32, 48].map(|at| {
-        // SAFETY: each is followed by 17 bytes, at least, and a load needs no alignment.
-        let load = |at| unsafe { v128_load(block.as_ptr().add(at).cast()) };
         v128_and(
-            i8x16_eq(load(at), u8x16_splat(b'"')),
-            i8x16_eq(load(at + 1), u8x16_splat(byte)),
+            i8x16_eq(load(block, at), u8x16_splat(b'"')),
+            i8x16_eq(load(block, at + 1), u8x16_splat(byte)),
         )
     });
     // Hardly ever there is one.
@@ -522,27 +520,17 @@ fn quotes_before(block: &[u8; BLOCK + 1], byte: u8) -> u64 {
     bits(a, 0) | bits(b, 16) | bits(c, 32) | bits(d, 48)
 }
 
-/// A quarter of a block.
+/// 16 bytes of a block.
 #[cfg(target_feature = "simd128")]
 #[inline(always)]
-fn load(block: &[u8; BLOCK], part: usize) -> v128 {
-    // SAFETY: the block has four times 16 bytes, of which this is one with `part` below four, as all callers have it;
-    // and a load needs no alignment.
-    unsafe { v128_load(block.as_ptr().add(16 * part).cast()) }
+fn load<const N: usize>(block: &[u8; N], at: usize) -> v128 {
+    // SAFETY: the block has so many bytes from there on: callers go up to 48 where it has 64, and to 49 where it has 65.
+    // A load needs no alignment.
+    unsafe { v128_load(block.as_ptr().add(at).cast()) }
 }
 
 /// The brackets of a block, in strings or not.
-#[cfg(target_feature = "simd128")]
 #[inline(always)]
-fn brackets(block: &[u8; BLOCK]) -> u64 {
-    (0..4).fold(0, |bits, part| {
-        let curly = v128_or(load(block, part), u8x16_splat(CURLY));
-        let is = |byte| i8x16_eq(curly, u8x16_splat(byte));
-        bits | u64::from(i8x16_bitmask(v128_or(is(b'{'), is(b'}')))) << (16 * part)
-    })
-}
-
-#[cfg(not(target_feature = "simd128"))]
 fn brackets(block: &[u8; BLOCK]) -> u64 {
     let Bits { opens, closes, .. } = bits(block);
     opens | closes
