@@ -674,4 +674,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_name_that_ends_with_a_backslash_is_no_string_that_has_a_quote_there() {
+        let mut fields = Fields::of(r#"{"k":"a\":1,"}"#).unwrap();
+        assert_eq!(fields.named("a\\"), Err(NoField));
+        assert_eq!(fields.named("a"), Ok(None));
+    }
 }
