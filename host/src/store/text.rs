@@ -69,8 +69,12 @@ impl From<&str> for Text {
 }
 
 impl From<Text> for String {
-    fn from(text: Text) -> Self {
-        text.to_string()
+    /// Copies nothing where the text is a whole one that nobody else has.
+    fn from(Text { page, part }: Text) -> Self {
+        if part == (0..page.len()) {
+            return Arc::unwrap_or_clone(page);
+        }
+        page.get(part).unwrap_or_default().to_owned()
     }
 }
 
@@ -252,6 +256,7 @@ mod tests {
         assert_eq!((&one.id, &one.body), (&other.body, &other.id));
         assert_ne!(one.id, one.body);
         assert_eq!(String::from(one.id.clone()), "a");
+        assert_eq!(String::from(Text::from("ab")), "ab");
         assert_eq!(format!("{:?} {:>2}", one.id, one.body), "\"a\"  b");
     }
 }
