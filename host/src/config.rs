@@ -151,7 +151,7 @@ pub struct RunSettings {
     /// How long a batch should hold the write lock at the most, such as `50ms`. Default: 50 ms.
     #[serde(with = "humantime_serde::option")]
     pub max_lock: Option<Duration>,
-    /// Threads that run the plugin. Default: one less than the machine has cores.
+    /// Threads that run the plugin, besides the one that writes. Default: one less than the machine has cores.
     pub workers: Option<usize>,
     /// How long the undo logs of other runs are kept after their end, such as `30d`. Default: for ever.
     #[serde(with = "humantime_serde::option")]

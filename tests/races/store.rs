@@ -205,8 +205,8 @@ impl DisturbedWriter {
 }
 
 impl Writer for DisturbedWriter {
-    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
-        self.inner.tidy_up(beside_others)
+    fn tidy_up(&mut self, beside_others: bool, meanwhile: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.inner.tidy_up(beside_others, meanwhile)
     }
 
     fn commit_ahead(&mut self) -> Result<()> {

@@ -31,7 +31,7 @@ pub(super) struct PaceArguments {
     #[arg(long, value_name = "TIME", env = "HOST_MAX_LOCK", value_parser = humantime::parse_duration)]
     max_lock: Option<Duration>,
 
-    /// Threads that run the plugin, where batches may be transformed side by side [default: one less than cores, and one more where the writer mostly waits for them]
+    /// Threads that run the plugin, where batches may be transformed side by side, besides the one that writes, which helps while it waits [default: one less than cores]
     #[arg(long, value_name = "N", env = "HOST_WORKERS", value_parser = at_least_one)]
     workers: Option<usize>,
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Failures;
 use super::error::RunError;
 use super::runner::Runner;
+use super::source::Source;
 use crate::ledger::{Request, RunState, lease};
 
 /// How long a run waits at a time while it rests or is paused, before it looks around.
@@ -81,7 +82,7 @@ impl Runner<'_> {
     }
 
     /// Rests between batches, as long as the user wants and as other writers need.
-    pub(super) fn rest(&mut self, done: u64) -> Result<(), RunError> {
+    pub(super) fn rest(&mut self, done: u64, source: &mut dyn Source) -> Result<(), RunError> {
         let mut rest = self.job.pace.pause;
         if let Some(writer) = &mut self.started.writer {
             let company = writer.may_have_company();
@@ -99,7 +100,8 @@ impl Runner<'_> {
         }
         let until = Instant::now().checked_add(rest);
         if let Some(writer) = &mut self.started.writer {
-            writer.tidy_up(self.courtesy.expects_others(Instant::now()))?;
+            let others = self.courtesy.expects_others(Instant::now());
+            writer.tidy_up(others, &mut || source.help())?;
         }
         let mut renewed = Instant::now();
         while !self.job.stop.load(Ordering::Relaxed) {

@@ -26,7 +26,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod ahead;
 mod apply;
-mod balance;
 mod between;
 mod count;
 mod course;
@@ -37,6 +36,7 @@ pub mod grants;
 mod intent;
 pub mod journal;
 pub mod judge;
+mod line;
 mod named;
 pub mod observer;
 pub mod pipeline;
@@ -47,6 +47,7 @@ mod revert;
 mod runner;
 pub mod sample;
 mod settle;
+mod side_by_side;
 mod sink;
 mod source;
 mod start;
@@ -135,8 +136,8 @@ pub struct Pace {
     /// How long a batch should hold the write lock at the most; batches are sized by it while the run goes
     /// on. What one document takes is not bounded by it.
     pub max_lock: Duration,
-    /// Threads that transform, where batches may be transformed side by side. None: one less than there are cores,
-    /// since the writer needs one, and one more where the writer mostly waits for them.
+    /// Threads that read and transform, where that may be done side by side, besides the one that writes, which
+    /// helps them while it waits. None: one less than there are cores, and 8 at the most.
     pub workers: Option<usize>,
     /// Ends after so many documents.
     pub limit: Option<u64>,

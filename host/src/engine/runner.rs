@@ -13,7 +13,8 @@ use super::refind::{Refound, Step, step_back};
 use super::report::Report;
 use super::retry::Quarantined;
 use super::revert::{self, Logged};
-use super::source::{Clock, InTurn, Lap, SideBySide, Source, Workers};
+use super::side_by_side::{SideBySide, workers};
+use super::source::{Clock, InTurn, Lap, Source};
 use super::start::{Started, start};
 use super::task::{Over, once};
 use super::{Job, Task, now};
@@ -403,8 +404,8 @@ impl<'a> Runner<'a> {
             }
             Over::Table if self.started.side_by_side && !self.changes_own && !self.rippled => {
                 std::thread::scope(|threads| {
-                    let workers = Workers::of(self.job.pace.workers);
-                    let mut source = SideBySide::start(threads, &lap, workers)?;
+                    let workers = workers(self.job.pace.workers);
+                    let mut source = SideBySide::start(threads, &lap, reader, workers)?;
                     self.drain(&mut source, &lap, purpose, observer)
                 })
             }
@@ -474,7 +475,7 @@ impl<'a> Runner<'a> {
             if let Some(state) = self.heed(request)? {
                 return Ok(Ended::With(state));
             }
-            self.rest(done)?;
+            self.rest(done, source)?;
             if cut.is_some() {
                 return Ok(Ended::Cut(cut));
             }

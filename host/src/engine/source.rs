@@ -1,20 +1,15 @@
 //! Batches on their way to the writer: read in the order of the table, transformed, and handed over in
 //! that order.
 //!
-//! [`InTurn`] reads a batch when it is asked for one. [`SideBySide`] reads and transforms ahead, on threads
-//! of their own, while earlier batches are written. Both give the same batches: the writer compares what
-//! it gets with the store, and settles what has changed meanwhile.
+//! [`InTurn`] reads a batch when it is asked for one. [`SideBySide`](super::side_by_side::SideBySide) reads and
+//! transforms ahead, while earlier batches are written. Both give the same batches: the writer compares what it
+//! gets with the store, and settles what has changed meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Instant;
 
 use migration_document::Filter;
 
 use super::apply::Scope;
-use super::balance::Balance;
 use super::error::RunError;
 use super::intent::Intent;
 use super::named::{Left, Named};
@@ -203,7 +198,12 @@ impl<'a> Pages<'a> {
         };
         let mut reader = lock(reader);
         reader.begin()?;
-        let mut page = reader.page(self.lap.table(), self.lap.filter(), range, budget)?;
+        let page = reader.page(self.lap.table(), self.lap.filter(), range, budget);
+        if page.is_err() {
+            // Pages before it may still be written, and have lookups made again.
+            let _ = reader.end();
+        }
+        let mut page = page?;
         if page.last.is_some() {
             self.after.clone_from(&page.last);
         }
@@ -241,10 +241,34 @@ pub(super) fn transformed(
     })
 }
 
+/// Has a page transformed that was just read, and ends its snapshot: as early as can be, since a log that is read does
+/// not begin anew.
+pub(super) fn batch_of(
+    lap: &Lap<'_>,
+    reader: &SharedReader,
+    read: Read,
+) -> Result<Batch, RunError> {
+    let lookups = lap.stages.iter().any(Stage::looks_up);
+    if !lookups {
+        lock(reader).end()?;
+    }
+    let batch = transformed(lap, reader, read);
+    // Even if it fails: batches before it may still be written, and have lookups made again.
+    if lookups {
+        lock(reader).end()?;
+    }
+    batch
+}
+
 /// Where the writer gets its batches from.
 pub(super) trait Source {
     /// The next batch; None at the end of the lap.
     fn next(&mut self) -> Result<Option<Batch>, RunError>;
+
+    /// Makes a batch that is wanted later, if there is room for another. Returns whether it did.
+    fn help(&mut self) -> bool {
+        false
+    }
 
     /// Takes a batch that was written, to be dropped where nobody waits for it.
     fn take_back(&mut self, batch: Batch) {
@@ -275,176 +299,7 @@ impl Source for InTurn<'_> {
         let Some(read) = self.pages.next(&self.reader)? else {
             return Ok(None);
         };
-        let batch = transformed(self.lap, &self.reader, read)?;
-        lock(&self.reader).end()?;
-        Ok(Some(batch))
-    }
-}
-
-/// How many batches may be ready besides those that are transformed. The writer rests and waits for the disk now and then, and shall
-/// find work for as long as it was kept from it.
-const AHEAD: usize = 3;
-
-/// Reads and transforms ahead.
-///
-/// The reader hands each page to whichever worker is free, and, in the table's order, the place where that
-/// worker will put the batch to the writer. Both queues are short, so that memory is bounded and a batch is
-/// not much older than it must be when it is written.
-pub(super) struct SideBySide<'scope> {
-    batches: Receiver<Receiver<Result<Batch, RunError>>>,
-    /// Back to those who transform, who have made most of it: dropping what another thread has made is slow.
-    spent: SyncSender<Batch>,
-    /// Starts one more thread that transforms, where there is to be one once the writer waits too much.
-    reserve: Option<Box<dyn FnOnce() -> Result<(), StoreError> + 'scope>>,
-    balance: Balance,
-    /// When the writer got its last batch.
-    gave: Instant,
-}
-
-/// How many threads transform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Workers {
-    /// From the start.
-    pub first: usize,
-    /// One more, once the writer mostly waits for them.
-    pub reserve: bool,
-}
-
-impl Workers {
-    /// As many as this, or as the machine's cores are worth.
-    pub fn of(number: Option<usize>) -> Self {
-        /// More readers and instances than this win little.
-        const MOST: usize = 8;
-        if let Some(number) = number {
-            return Self {
-                first: number.max(1),
-                reserve: false,
-            };
-        }
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        Self {
-            first: (cores - 1).clamp(1, MOST),
-            reserve: (2..=MOST).contains(&cores),
-        }
-    }
-}
-
-/// A page, and where to put the batch that is made of it.
-type Task = (Read, SyncSender<Result<Batch, RunError>>);
-
-impl<'scope> SideBySide<'scope> {
-    /// Starts the threads. They end when the source is dropped.
-    ///
-    /// # Errors
-    /// If the store cannot be opened so often.
-    pub fn start(
-        scope: &'scope thread::Scope<'scope, '_>,
-        lap: &'scope Lap<'scope>,
-        workers: Workers,
-    ) -> Result<Self, RunError> {
-        let (batch_sender, batches) = sync_channel(workers.first + AHEAD);
-        let (task_sender, tasks) = sync_channel::<Task>(1);
-        let (spent_sender, spent) = sync_channel(1);
-        let tasks = Arc::new(Mutex::new(tasks));
-        let spent = Arc::new(Mutex::new(spent));
-        let start = move || -> Result<(), StoreError> {
-            let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-            let (tasks, spent) = (Arc::clone(&tasks), Arc::clone(&spent));
-            scope.spawn(move || work(lap, &reader, &tasks, &spent));
-            Ok(())
-        };
-        for _ in 0..workers.first {
-            start()?;
-        }
-        let reader: SharedReader = Arc::new(Mutex::new(lap.store.reader()?));
-        scope.spawn(move || read_ahead(lap, &reader, &task_sender, &batch_sender));
-        Ok(Self {
-            batches,
-            spent: spent_sender,
-            // Dropped with the rest where it is not needed: it keeps the queue of tasks open.
-            reserve: workers.reserve.then(|| Box::new(start) as Box<_>),
-            balance: Balance::default(),
-            gave: Instant::now(),
-        })
-    }
-}
-
-impl Source for SideBySide<'_> {
-    fn next(&mut self) -> Result<Option<Batch>, RunError> {
-        let asked = Instant::now();
-        // The reader has ended: everything was handed over.
-        let Ok(batch) = self.batches.recv() else {
-            return Ok(None);
-        };
-        let batch = batch.recv().map_err(|_| RunError::Lost)??;
-        let given = Instant::now();
-        self.balance
-            .note(asked - self.gave, given.duration_since(asked));
-        self.gave = given;
-        if let Some(start) = self.reserve.take_if(|_| self.balance.is_starved()) {
-            start()?;
-        }
-        Ok(Some(batch))
-    }
-
-    fn take_back(&mut self, batch: Batch) {
-        // If they have no time for it, or have ended, it is dropped here: memory is bounded.
-        let _ = self.spent.try_send(batch);
-    }
-}
-
-fn read_ahead(
-    lap: &Lap<'_>,
-    reader: &SharedReader,
-    tasks: &SyncSender<Task>,
-    batches: &SyncSender<Receiver<Result<Batch, RunError>>>,
-) {
-    let mut pages = Pages::new(lap);
-    loop {
-        let page = pages.next(reader).and_then(|page| {
-            if page.is_some() {
-                lock(reader).end()?;
-            }
-            Ok(page)
-        });
-        let (sender, receiver) = sync_channel(1);
-        // An error of sending means that the writer wants no more.
-        if matches!(page, Ok(None)) || batches.send(receiver).is_err() {
-            return;
-        }
-        let sent = match page {
-            Ok(Some(read)) => tasks.send((read, sender)).is_ok(),
-            Ok(None) => false,
-            Err(error) => {
-                let _ = sender.send(Err(error.into()));
-                false
-            }
-        };
-        if !sent {
-            return;
-        }
-    }
-}
-
-fn work(
-    lap: &Lap<'_>,
-    reader: &SharedReader,
-    tasks: &Mutex<Receiver<Task>>,
-    spent: &Mutex<Receiver<Batch>>,
-) {
-    loop {
-        // Whoever has it now does the same.
-        if let Ok(spent) = spent.try_lock() {
-            spent.try_iter().for_each(drop);
-        }
-        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((read, sender)) = task else {
-            return;
-        };
-        let done = in_snapshot(reader, || transformed(lap, reader, read));
-        if sender.send(done).is_err() {
-            return;
-        }
+        batch_of(self.lap, &self.reader, read).map(Some)
     }
 }
 

@@ -22,6 +22,11 @@ pub(super) struct Stage<'p> {
 }
 
 impl Stage<'_> {
+    /// Whether its plugin may look documents up.
+    pub fn looks_up(&self) -> bool {
+        !self.fixed.readable.is_empty()
+    }
+
     /// The plugin's world, with lookups that are answered by this reader.
     pub fn world(&self, reader: &SharedReader) -> World {
         World {

@@ -150,7 +150,7 @@ pub fn undo(
             }
             let done = Instant::now();
             let rest = courtesy.rest(done, done - asked, writer.may_have_company());
-            writer.tidy_up(courtesy.expects_others(done))?;
+            writer.tidy_up(courtesy.expects_others(done), &mut || false)?;
             std::thread::sleep(rest.saturating_sub(done.elapsed()));
         }
         Ok(())

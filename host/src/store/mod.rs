@@ -355,10 +355,12 @@ pub trait Writer: Ledger + OrderLedger + Structure + ShelfWriter {
     /// Does what the store puts off until there is time between transactions, while nobody is kept from writing. Where other
     /// programs write as well, nothing is put off that they would have to do otherwise. A store that puts nothing off does nothing.
     ///
+    /// While it has to wait it calls `meanwhile`, which does some other work and tells whether there was any.
+    ///
     /// # Errors
     /// If the store cannot be written.
-    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
-        let _ = beside_others;
+    fn tidy_up(&mut self, beside_others: bool, meanwhile: &mut dyn FnMut() -> bool) -> Result<()> {
+        let _ = (beside_others, meanwhile);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -115,11 +115,16 @@ impl LogKeeper {
         let _ = self.work.send(Work::Move(None));
     }
 
-    /// Has the log moved to its place, and waits for it.
-    pub fn move_all(&self) {
+    /// Has the log moved to its place, and waits for it, with other work `meanwhile` as long as there is any.
+    pub fn move_all(&self, meanwhile: &mut dyn FnMut() -> bool) {
         let (sender, done) = sync_channel(1);
         let _ = self.work.send(Work::Move(Some(sender)));
-        let _ = done.recv();
+        while matches!(done.try_recv(), Err(TryRecvError::Empty)) {
+            if !meanwhile() {
+                let _ = done.recv();
+                return;
+            }
+        }
     }
 
     /// Checks that nothing has failed so far.
@@ -237,7 +242,8 @@ mod tests {
             assert_eq!(size(), before);
             keeper.committed();
             if waits {
-                keeper.move_all();
+                // However much work there is meanwhile.
+                keeper.move_all(&mut || true);
             } else {
                 keeper.begin_to_move();
                 while keeper.moves() {
@@ -279,6 +285,6 @@ mod tests {
             std::thread::yield_now();
         }
         // Who waits for one that has given up does not wait for ever.
-        keeper.move_all();
+        keeper.move_all(&mut || false);
     }
 }

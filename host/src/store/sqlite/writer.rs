@@ -308,7 +308,7 @@ pub(super) fn mark(layout: &Layout, column: usize, binary: bool) -> &'static str
 
 impl Writer for SqliteWriter {
     /// Moves the write-ahead log to its place, as far as nobody reads it, once there is something to be moved.
-    fn tidy_up(&mut self, beside_others: bool) -> Result<()> {
+    fn tidy_up(&mut self, beside_others: bool, meanwhile: &mut dyn FnMut() -> bool) -> Result<()> {
         /// Fewer pages are not worth waiting for the disk.
         const WORTH_IT: c_int = 1_000;
         /// How many pages are moved at once while more are written.
@@ -326,7 +326,7 @@ impl Writer for SqliteWriter {
             }
             // A long log has others move it themselves, each time that they commit.
             Some(keeper) if beside_others || (keeper.pages() >= LONG && !keeper.moves()) => {
-                keeper.move_all();
+                keeper.move_all(meanwhile);
             }
             Some(keeper) if to_move >= PART && !keeper.moves() => keeper.begin_to_move(),
             Some(_) => return Ok(()),
@@ -676,7 +676,7 @@ mod tests {
             }
             writer.commit().unwrap();
             assert!(!moved(), "{documents}");
-            writer.tidy_up(false).unwrap();
+            writer.tidy_up(false, &mut || false).unwrap();
             assert_eq!(moved(), worth_it);
         }
     }
@@ -708,7 +708,7 @@ mod tests {
                 writer.insert(&table, None, &body).unwrap();
             }
             writer.commit().unwrap();
-            writer.tidy_up(beside_others).unwrap();
+            writer.tidy_up(beside_others, &mut || false).unwrap();
             let keeper = writer.keeper.as_ref().unwrap();
             assert!(!beside_others || !keeper.moves());
             while keeper.moves() {
