@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// How many batches may be ready besides those that are transformed. The writer rests and waits for the disk now and then, and
 /// shall find work for as long as it was kept from it. But memory shall be bounded, and a batch not be much older than it must
 /// be when it is written.
-const AHEAD: usize = 3;
+const AHEAD: usize = 5;
 
 /// How many threads read and transform besides the writer's, which does so when it has to wait.
 pub(super) fn workers(number: Option<usize>) -> usize {
