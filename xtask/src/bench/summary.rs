@@ -16,6 +16,7 @@ pub struct Row {
     slowest: f64,
     cpu_seconds: f64,
     peak_bytes: f64,
+    stolen: Option<f64>,
 }
 
 impl Row {
@@ -33,6 +34,11 @@ impl Row {
             cpu_seconds: median(&all(|run| run.cpu_seconds)),
             // The highest, not the median: it is a peak.
             peak_bytes: all(|run| run.peak_bytes).into_iter().fold(0.0, f64::max),
+            stolen: runs
+                .iter()
+                .map(|run| run.stolen)
+                .collect::<Option<Vec<_>>>()
+                .map(|stolen| median(&stolen)),
         }
     }
 
@@ -120,6 +126,7 @@ impl Table {
                 "median",
                 "fastest to slowest",
                 "processor",
+                "stolen",
                 "peak memory",
                 "host compared with it",
                 "goal",
@@ -138,6 +145,8 @@ impl Table {
                 seconds(row.seconds),
                 format!("{:.2} to {:.2} s", row.fastest, row.slowest),
                 seconds(row.cpu_seconds),
+                row.stolen
+                    .map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
                 format!("{:.0} MB", row.peak_bytes / 1e6),
                 ratio,
                 goal,
@@ -312,6 +321,7 @@ mod tests {
             slowest: seconds + 0.5,
             cpu_seconds: seconds,
             peak_bytes: 42e6,
+            stolen: (!is_host).then_some(0.034),
         }
     }
 
@@ -325,11 +335,11 @@ mod tests {
         assert_eq!(
             Table::of_competitors(&rows, 1_000_000).to_string(),
             "\
-|       | documents/s |  median | fastest to slowest | processor | peak memory | host compared with it |           goal |
-|-------|------------:|--------:|-------------------:|----------:|------------:|----------------------:|---------------:|
-| host  |     200,000 |  5.00 s |     4.50 to 5.50 s |    5.00 s |       42 MB |                       |                |
-| node  |      62,500 | 16.00 s |   15.50 to 16.50 s |   16.00 s |       42 MB |        3.20 × as fast |   ≥ 3: reached |
-| floor |     400,000 |  2.50 s |     2.00 to 3.00 s |    2.50 s |       42 MB |       2.00 × its time | ≤ 1.25: missed |
+|       | documents/s |  median | fastest to slowest | processor | stolen | peak memory | host compared with it |           goal |
+|-------|------------:|--------:|-------------------:|----------:|-------:|------------:|----------------------:|---------------:|
+| host  |     200,000 |  5.00 s |     4.50 to 5.50 s |    5.00 s |        |       42 MB |                       |                |
+| node  |      62,500 | 16.00 s |   15.50 to 16.50 s |   16.00 s |    3 % |       42 MB |        3.20 × as fast |   ≥ 3: reached |
+| floor |     400,000 |  2.50 s |     2.00 to 3.00 s |    2.50 s |    3 % |       42 MB |       2.00 × its time | ≤ 1.25: missed |
 "
         );
     }

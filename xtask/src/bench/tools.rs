@@ -39,6 +39,9 @@ pub struct Measurement {
     pub cpu_seconds: f64,
     /// Peak memory.
     pub peak_bytes: f64,
+    /// The share of the machine's processor time that other machines on the same hardware had meanwhile; None where that
+    /// is not told.
+    pub stolen: Option<f64>,
 }
 
 impl Tools {
@@ -101,8 +104,16 @@ impl Tools {
                     .get_envs()
                     .filter_map(|(name, value)| Some((name, value?))),
             );
+        let before = ProcessorTime::now();
         shell::quietly(&mut measured)?;
-        Measurement::parse(&read(&self.result)?)
+        let stolen = before
+            .zip(ProcessorTime::now())
+            .and_then(|(before, after)| after.stolen_since(before));
+        let measurement = Measurement::parse(&read(&self.result)?)?;
+        Ok(Measurement {
+            stolen,
+            ..measurement
+        })
     }
 
     /// Has the host migrate a store.
@@ -134,7 +145,42 @@ impl Measurement {
             seconds: number(&value, "seconds")?,
             cpu_seconds: number(&value, "cpu_seconds")?,
             peak_bytes: number(&value, "peak_bytes")?,
+            stolen: None,
         })
+    }
+}
+
+/// How the time of the machine's processors was spent so far, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ProcessorTime {
+    all: f64,
+    stolen: f64,
+}
+
+impl ProcessorTime {
+    /// None where the system does not tell.
+    fn now() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// The first line is of all processors: the time in user mode, with low priority, in the kernel, idle, waiting for a
+    /// disk, in interrupts of two kinds, and stolen; guests' time behind it is counted already (`proc_stat(5)`).
+    fn parse(stat: &str) -> Option<Self> {
+        let line = stat.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<f64> = line
+            .split_whitespace()
+            .take(8)
+            .filter_map(|ticks| ticks.parse().ok())
+            .collect();
+        Some(Self {
+            all: ticks.iter().sum(),
+            stolen: *ticks.get(7)?,
+        })
+    }
+
+    fn stolen_since(self, before: Self) -> Option<f64> {
+        let all = self.all - before.all;
+        (all > 0.0).then(|| (self.stolen - before.stolen) / all)
     }
 }
 
@@ -234,6 +280,17 @@ mod tests {
             (1.5, 2.0, 4096.0)
         );
         assert!(Measurement::parse(r#"{"seconds":1.5}"#).is_err());
+    }
+
+    #[test]
+    fn stolen_time_is_a_share_of_all() {
+        let at = |text: &str| ProcessorTime::parse(text).unwrap();
+        let before = at("cpu  100 0 50 40 0 0 0 10 7 7\ncpu0 1 2 3\n");
+        let after = at("cpu  130 0 60 60 10 0 5 35 9 9\n");
+        assert_eq!(after.stolen_since(before), Some(0.25));
+        assert_eq!(after.stolen_since(after), None);
+        assert_eq!(ProcessorTime::parse("cpu  1 2 3\n"), None);
+        assert_eq!(ProcessorTime::parse(""), None);
     }
 
     #[test]
