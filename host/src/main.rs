@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 
-/// Documents are allocated by the thread that reads them and freed by the one that writes them. The system's
-/// allocator makes threads wait for each other over that.
+/// Batches are passed from thread to thread, and often freed by another one than has made them. The system's allocator
+/// makes threads wait for each other over that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

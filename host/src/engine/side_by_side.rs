@@ -31,7 +31,7 @@ pub(super) fn workers(number: Option<usize>) -> usize {
 /// Reads and transforms ahead, while earlier batches are written.
 pub(super) struct SideBySide<'a> {
     line: Line<Pages<'a>, Reading<'a>>,
-    /// Back to those who transform, who have made most of it: dropping what another thread has made is slow.
+    /// Back to the other threads, which have made about half of them: dropping what another thread has made is slow.
     spent: SyncSender<Batch>,
 }
 

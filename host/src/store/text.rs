@@ -70,11 +70,11 @@ impl From<&str> for Text {
 
 impl From<Text> for String {
     /// Copies nothing where the text is a whole one that nobody else has.
-    fn from(Text { page, part }: Text) -> Self {
-        if part == (0..page.len()) {
-            return Arc::unwrap_or_clone(page);
+    fn from(text: Text) -> Self {
+        if text.part == (0..text.page.len()) {
+            return Arc::unwrap_or_clone(text.page);
         }
-        page.get(part).unwrap_or_default().to_owned()
+        text.as_str().to_owned()
     }
 }
 
